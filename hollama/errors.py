@@ -1,0 +1,97 @@
+"""The tree of everything hollama refuses to do. Knows no room's internals.
+
+HollamaError                      status 500 unless said otherwise; the message is what a user reads
+├── RequestError            400   a request that cannot be served as it stands
+│   ├── NameInvalid         400   a model name that breaks the grammar
+│   ├── ModelNotFound       404   no such model in the store
+│   ├── ContextOverflow     400   more tokens than the compiled context holds
+│   └── ServerBusy          503   the queue is full
+├── FormatError                   bytes that lie: HEF, GGUF, safetensors, SentencePiece
+├── TemplateError           400   a prompt template that does not parse, or does not end
+├── ModelfileError          400   a Modelfile that does not parse
+├── StoreError                    the models' folder: blobs, manifests
+├── CompileError            400   a checkpoint that cannot become a package
+├── BackendError                  an accelerator that cannot load or run a package
+├── PluginError                   a plugin that clashes, misspells a hook or fails to load
+└── ConfigError                   an environment variable or option that cannot be understood
+"""
+
+from __future__ import annotations
+
+
+class HollamaError(Exception):
+    """Base of the tree; `status` is the HTTP status a server answers it with."""
+
+    status = 500
+
+
+class RequestError(HollamaError):
+    status = 400
+
+
+class NameInvalid(RequestError):
+    pass
+
+
+class ModelNotFound(RequestError):
+    status = 404
+
+
+class ContextOverflow(RequestError):
+    pass
+
+
+class ServerBusy(RequestError):
+    status = 503
+
+
+class FormatError(HollamaError):
+    pass
+
+
+class HefError(FormatError):
+    pass
+
+
+class SafetensorsError(FormatError):
+    pass
+
+
+class GgufError(FormatError):
+    pass
+
+
+class SentencePieceError(FormatError):
+    pass
+
+
+class TemplateError(HollamaError):
+    status = 400
+
+
+class ModelfileError(HollamaError):
+    status = 400
+
+
+class StoreError(HollamaError):
+    pass
+
+
+class DigestInvalid(StoreError):
+    status = 400
+
+
+class CompileError(HollamaError):
+    status = 400
+
+
+class BackendError(HollamaError):
+    pass
+
+
+class PluginError(HollamaError):
+    pass
+
+
+class ConfigError(HollamaError):
+    pass

@@ -1,0 +1,208 @@
+"""The seams of hollama: what a plugin implements, and nothing else.
+
+A plugin author reads this page and `hookspecs.py`. Every seam is a Protocol (no base class to inherit) and what an
+implementation can do is declared in frozen fields, never found out with `hasattr`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Logits = NDArray[np.float32]  # (vocabulary,)
+
+# ── samplers ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Sampler(Protocol):
+    """One link of the chain that turns a step's logits into the distribution a token is drawn from."""
+
+    def apply(self, logits: Logits) -> Logits:
+        """Return the new logits; `-inf` forbids a token. May reuse the array it was given."""
+        ...
+
+    def accept(self, token: int) -> None:
+        """Learn which token was drawn."""
+        ...
+
+    def reset(self) -> None:
+        """Forget everything learnt since the sampler was built."""
+        ...
+
+    def clone(self) -> Sampler:
+        """An independent sampler in the same state."""
+        ...
+
+
+@dataclass(frozen=True)
+class SamplerContext:
+    """What a sampler may know of its request."""
+
+    options: Mapping[str, Any]  # merged: built-in defaults < Modelfile < request
+    prompt: Sequence[int]  # token ids
+    vocab_size: int
+    context: int  # tokens the model can hold
+
+
+@dataclass(frozen=True)
+class SamplerSpec:
+    """A sampler on offer. `build` returns None where the options leave it switched off.
+
+    A sampler without state may be a plain function from logits to logits. The chain runs in ascending `order`; ours
+    keep llama.cpp's: penalties 100, top-k 200, typical-p 300, top-p 400, min-p 500, temperature 600, mirostat 700,
+    greedy 900.
+    """
+
+    name: str
+    order: int
+    build: Callable[[SamplerContext], Sampler | Callable[[Logits], Logits] | None]
+    help: str = ""
+
+
+# ── tokenizers ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Tokenizer(Protocol):
+    """Text to token ids and back."""
+
+    vocab_size: int
+
+    def encode(self, text: str, *, begin: bool = False) -> list[int]:
+        """Ids of `text`, special tokens written out in it included; `begin` adds what the model wants in front."""
+        ...
+
+    def piece(self, token: int) -> bytes:
+        """The bytes a token adds to running text; empty for a control token."""
+        ...
+
+    def control(self, token: int) -> bool:
+        """Whether the token is a control token, which is never shown."""
+        ...
+
+
+@dataclass(frozen=True)
+class TokenizerSpec:
+    """A kind of tokenizer: `open` reads the package's tokenizer resource; it raises FormatError if that lies."""
+
+    name: str
+    open: Callable[[bytes], Tokenizer]
+    help: str = ""
+
+
+# ── adapters ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class LowRankPair:
+    """The update `scale * b @ a` of one linear layer: `a` is (rank, inputs), `b` is (outputs, rank), float32."""
+
+    a: NDArray[np.float32]
+    b: NDArray[np.float32]
+    scale: float
+
+
+@dataclass(frozen=True)
+class AdapterSpec:
+    """A file format of LoRA adapters: `read` maps a checkpoint's weight names to their updates."""
+
+    name: str
+    matches: Callable[[Path], bool]
+    read: Callable[[Path], Mapping[str, LowRankPair]]
+    help: str = ""
+
+
+# ── backends ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a loaded model can do on its device."""
+
+    context: int  # tokens a session can hold
+    prefill_chunk: int  # most tokens of one piece of work
+    sessions: int  # most sessions open at once
+    logits: bool = True  # False: the device samples by itself
+    rewind: bool = True
+    save: bool = True
+    adapters: tuple[str, ...] = ()
+
+
+class Session(Protocol):
+    """One context on the device: the KV cache of a conversation."""
+
+    @property
+    def position(self) -> int:
+        """Tokens held."""
+        ...
+
+    def rewind(self, position: int) -> None:
+        """Forget all tokens from `position` on."""
+        ...
+
+    def save(self) -> bytes:
+        """The context as bytes that `load` of the same package takes on any machine."""
+        ...
+
+    def load(self, data: bytes) -> None:
+        """Replace the context; raises BackendError if the bytes are damaged or of another package."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Work:
+    """Feed `tokens` to a session: a chunk of prefill, or one token of decode."""
+
+    session: Session
+    tokens: Sequence[int]
+    logits: bool = True  # False for a chunk of prefill that is not the prompt's last
+
+
+class LoadedModel(Protocol):
+    """A package on a device."""
+
+    @property
+    def limits(self) -> Limits: ...
+
+    @property
+    def vocab_size(self) -> int: ...
+
+    @property
+    def memory(self) -> int:
+        """Bytes held for weights and contexts."""
+        ...
+
+    def open(self, adapter: str = "") -> Session: ...
+
+    def step(self, work: Sequence[Work]) -> list[Logits | None]:
+        """Run one step for all of `work` (distinct sessions); logits follow each last token, where wanted.
+
+        The result for a piece of work never depends on what else is in the step.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class DeviceState:
+    """What `hollama doctor` shows of a backend."""
+
+    available: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class BackendSpec:
+    """An accelerator. `load` takes a HEF package and the context (tokens) wanted; raises BackendError."""
+
+    name: str
+    load: Callable[[Path, int], LoadedModel]
+    probe: Callable[[], DeviceState]
+    help: str = ""

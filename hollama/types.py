@@ -1,0 +1,126 @@
+"""Values that travel between rooms: what was asked, what comes back. No behaviour, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+JsonObject = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """One call of a function, asked for by a model or replayed from a conversation."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    id: str = ""
+    index: int = 0
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: str
+    content: str = ""
+    thinking: str = ""
+    images: tuple[bytes, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_name: str = ""
+    tool_call_id: str = ""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What every generation request may say beside its prompt."""
+
+    options: JsonObject = field(default_factory=dict)
+    keep_alive: float | None = None  # seconds; infinite for ever, 0 to unload at the end, None for the default
+    think: bool | str | None = None
+    format: Any = None  # "json", a JSON schema, or None
+    truncate: bool = True
+    shift: bool = True
+    logprobs: bool = False
+    top_logprobs: int = 0
+    render_only: bool = False
+
+
+@dataclass(frozen=True)
+class ChatRequest:
+    """Continue a conversation."""
+
+    model: str
+    messages: tuple[Message, ...]
+    tools: tuple[JsonObject, ...] = ()
+    terms: Terms = Terms()
+
+
+@dataclass(frozen=True)
+class GenerateRequest:
+    """Complete a prompt."""
+
+    model: str
+    prompt: str
+    suffix: str = ""
+    system: str | None = None  # None: the model's own
+    template: str | None = None  # None: the model's own
+    raw: bool = False
+    context: tuple[int, ...] = ()
+    images: tuple[bytes, ...] = ()
+    terms: Terms = Terms()
+
+
+@dataclass(frozen=True)
+class TokenLogprob:
+    """Natural logarithm of a token's probability, before any sampler touched the logits."""
+
+    token: str
+    logprob: float
+    bytes: tuple[int, ...]
+    top: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Counts are tokens, times are nanoseconds of the monotonic clock."""
+
+    total_ns: int = 0
+    load_ns: int = 0
+    prompt_tokens: int = 0
+    prompt_ns: int = 0
+    generated_tokens: int = 0
+    generation_ns: int = 0
+    cached_tokens: int = 0  # of the prompt, taken from the KV cache
+
+
+@dataclass(frozen=True)
+class Delta:
+    """A piece of an answer."""
+
+    content: str = ""
+    thinking: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The end of an answer: `reason` is "stop", "length", "load" or "unload"."""
+
+    reason: str
+    statistics: Statistics = Statistics()
+    context: tuple[int, ...] = ()  # prompt and answer as token ids, for /api/generate
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """The prompt as the model would see it, when only that was asked for."""
+
+    prompt: str
+    image_count: int = 0
+
+
+Event = Delta | Finished | Rendered
+Tokens = Sequence[int]
