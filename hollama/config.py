@@ -129,7 +129,8 @@ def _keep_alive(text: str, default: float, name: str) -> float:
         try:
             seconds = parse_duration(text)
         except ValueError as error:
-            raise ConfigError(f'OLLAMA_{name}: {error}; write a duration such as "10m" or a number of seconds') from None
+            hint = 'write a duration such as "10m" or a number of seconds'
+            raise ConfigError(f"OLLAMA_{name}: {error}; {hint}") from None
     return math.inf if seconds < 0 else seconds
 
 
