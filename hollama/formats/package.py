@@ -1,0 +1,120 @@
+"""What a HEF package of ours says about itself: the part of `hailo-config.json` that a runtime reads.
+
+`hailo-config.json` keeps the keys that Hailo's LLM server reads (`eos_token_id`, `chat_template`, `stop_token_id`,
+`default_generation_params`, `pre_process_params`) and adds one object, `hollama`:
+
+    {"format": 1, "architecture": "qwen2", "quantization": "W4A8KV8", "parameter_count": 7340288,
+     "tokenizer": "huggingface", "bos_token_id": null, "bos_token": "", "eos_token": "<|im_end|>", "add_bos": false,
+     "options": {"temperature": 0.2}, "metadata": {"general.architecture": "qwen2", "qwen2.context_length": 2048}}
+
+`options` has Ollama's names, `metadata` has GGUF's keys. Knows neither graphs nor arithmetic.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hollama.errors import HefError
+from hollama.formats.hef import CONFIG, TOKENIZER, WEIGHTS, Hef
+from hollama.formats.safetensors import SafetensorsFile
+
+FORMAT = 1
+_LARGEST_CONFIG = 16 << 20
+
+
+@dataclass(frozen=True)
+class PackageInfo:
+    """A package as its users see it. Token counts and ids, no units else."""
+
+    architecture: str
+    parameter_count: int
+    context: int
+    prefill_chunk: int
+    vocab_size: int
+    tokenizer: str
+    chat_template: str
+    bos_token_id: int | None
+    bos_token: str
+    eos_token: str
+    eos_token_ids: tuple[int, ...]
+    add_bos: bool
+    quantization: str
+    options: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+    tensors: tuple[tuple[str, str, tuple[int, ...]], ...]  # name, dtype, shape
+
+
+def read_info(source: Hef | Path) -> PackageInfo:
+    """Read a package's description. Raises HefError if it is no package of ours or its config lies."""
+    if isinstance(source, Path):
+        with Hef.open(source) as hef:
+            return read_info(hef)
+    config = read_config(source)
+    own = _get(config, "hollama", dict)
+    if own.get("format") != FORMAT:
+        raise HefError(f"package format {own.get('format')!r} is not {FORMAT}; compile the model again")
+    process = _get(config, "pre_process_params", dict)
+    metadata = _get(own, "metadata", dict)
+    bos = own.get("bos_token_id")
+    return PackageInfo(
+        architecture=_get(own, "architecture", str),
+        parameter_count=_get(own, "parameter_count", int),
+        context=_get(process, "kv_cache_size", int),
+        prefill_chunk=_get(process, "prefill_input_tokens_count", int),
+        vocab_size=_get(own, "vocab_size", int),
+        tokenizer=_get(own, "tokenizer", str),
+        chat_template=_get(config, "chat_template", str),
+        bos_token_id=bos if isinstance(bos, int) else None,
+        bos_token=_get(own, "bos_token", str),
+        eos_token=_get(own, "eos_token", str),
+        eos_token_ids=tuple(token for token in _get(config, "stop_token_id", list) if isinstance(token, int)),
+        add_bos=_get(own, "add_bos", bool),
+        quantization=_get(own, "quantization", str),
+        options=_get(own, "options", dict),
+        metadata=metadata,
+        tensors=_tensors(source),
+    )
+
+
+def read_config(hef: Hef) -> dict[str, Any]:
+    """The whole of `hailo-config.json`, Hailo's own packages included."""
+    data = resource(hef, CONFIG)
+    if len(data) > _LARGEST_CONFIG:
+        raise HefError(f"{CONFIG} has {len(data)} bytes; more than {_LARGEST_CONFIG} cannot be right")
+    try:
+        config = json.loads(bytes(data))
+    except (ValueError, RecursionError) as error:
+        raise HefError(f"{CONFIG} is no JSON: {error}") from None
+    if not isinstance(config, dict):
+        raise HefError(f"{CONFIG} holds {type(config).__name__}, expected an object")
+    return config
+
+
+def read_tokenizer(hef: Hef) -> bytes:
+    """The tokenizer resource, for the tokenizer plugin that `PackageInfo.tokenizer` names."""
+    return bytes(resource(hef, TOKENIZER))
+
+
+def resource(hef: Hef, name: str) -> memoryview:
+    """An external resource, or a HefError that says it is missing."""
+    try:
+        return hef.resources[name]
+    except KeyError:
+        raise HefError(f'the package has no resource "{name}"; is it a vision or speech model?') from None
+
+
+def _tensors(hef: Hef) -> tuple[tuple[str, str, tuple[int, ...]], ...]:
+    weights = SafetensorsFile.from_buffer(resource(hef, WEIGHTS))
+    infos = ((name, weights.info(name)) for name in weights.names)
+    return tuple((name, str(info.dtype), tuple(info.shape)) for name, info in infos)
+
+
+def _get(values: Mapping[str, Any], key: str, kind: type) -> Any:
+    value = values.get(key)
+    if not isinstance(value, kind) or (kind is int and (isinstance(value, bool) or value < 0)):
+        raise HefError(f'{CONFIG}: "{key}" is {value!r}, expected {kind.__name__}')
+    return value
