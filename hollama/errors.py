@@ -7,13 +7,17 @@ HollamaError                      status 500 unless said otherwise; the message 
 │   ├── ContextOverflow     400   more tokens than the compiled context holds
 │   └── ServerBusy          503   the queue is full
 ├── FormatError                   bytes that lie: HEF, GGUF, safetensors, SentencePiece
-├── TemplateError           400   a prompt template that does not parse, or does not end
+├── TemplateError           400   a prompt template that does not parse
+│   └── TemplateFailed            a template that parses, but fails or does not end when executed
 ├── ModelfileError          400   a Modelfile that does not parse
+├── OptionInvalid                 a request option of the wrong type
 ├── StoreError                    the models' folder: blobs, manifests
 ├── CompileError            400   a checkpoint that cannot become a package
 ├── BackendError                  an accelerator that cannot load or run a package
 ├── PluginError                   a plugin that clashes, misspells a hook or fails to load
-└── ConfigError                   an environment variable or option that cannot be understood
+├── ConfigError                   an environment variable or option that cannot be understood
+├── UsageError                    a command line that cannot be understood
+└── ClientError                   what a server answered, or that none answers
 """
 
 from __future__ import annotations
@@ -69,8 +73,16 @@ class TemplateError(HollamaError):
     status = 400
 
 
+class TemplateFailed(TemplateError):
+    status = 500
+
+
 class ModelfileError(HollamaError):
     status = 400
+
+
+class OptionInvalid(HollamaError):
+    pass
 
 
 class StoreError(HollamaError):
@@ -95,3 +107,16 @@ class PluginError(HollamaError):
 
 class ConfigError(HollamaError):
     pass
+
+
+class UsageError(HollamaError):
+    pass
+
+
+class ClientError(HollamaError):
+    """What went wrong between the command line and a server. `status` is 0 where there was no answer."""
+
+    def __init__(self, message: str, *, status: int = 0, unreachable: bool = False) -> None:
+        super().__init__(message)
+        self.status = status
+        self.unreachable = unreachable
