@@ -1,0 +1,1 @@
+"""A model as a graph, and the interpreter that defines what the graph means."""

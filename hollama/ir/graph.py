@@ -1,0 +1,168 @@
+"""A decoder as a graph: nodes in execution order, each named after the value it makes. Knows shapes, no numbers.
+
+Every value is a matrix (rows, width): one row a token. A node reads earlier values and, by name, weights and caches:
+
+    embed      ()                 width = hidden                 weight: table
+    rms_norm   (x)                heads = how many equal parts are normed by themselves (1: the whole row)
+    linear     (x)                width outputs                  weight: matrix (outputs, inputs), bias optional
+    slice      (x)                columns [start, start + width)
+    rope       (x)                heads
+    attention  (q, k, v)          heads, kv_heads, cache: the index of its KV cache
+    gated      (gate, up)         silu(gate) * up
+    add        (x, y)
+    select     (x)                only the rows whose logits are wanted
+
+As JSON (`hollama-graph.json`): {"format": 1, "nodes": [{"op", "name", "inputs", "width", ...}]}.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from hollama.errors import FormatError
+
+FORMAT = 1
+OPS = {"embed": 0, "rms_norm": 1, "linear": 1, "slice": 1, "rope": 1, "attention": 3, "gated": 2, "add": 2, "select": 1}
+_MOST_NODES = 100_000
+_WIDEST = 1 << 24
+
+
+class GraphError(FormatError):
+    """A graph that contradicts itself."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operation; `width` is the width of the value it makes."""
+
+    op: str
+    name: str
+    inputs: tuple[str, ...]
+    width: int
+    weight: str = ""
+    bias: bool = False
+    heads: int = 1
+    kv_heads: int = 1
+    cache: int = 0
+    start: int = 0
+    eps: float = 0.0
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A whole decoder. `output` is the node that makes the logits."""
+
+    nodes: tuple[Node, ...]
+    head_dim: int
+    kv_heads: int
+    caches: int
+    by_name: Mapping[str, Node] = field(init=False, repr=False, compare=False)
+    last_uses: tuple[tuple[str, ...], ...] = field(init=False, repr=False, compare=False)  # values done with, by node
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_name", {node.name: node for node in self.nodes})
+        _verify(self)
+        object.__setattr__(self, "last_uses", _last_uses(self.nodes))
+
+    @property
+    def output(self) -> Node:
+        return self.nodes[-1]
+
+    def linears(self) -> list[Node]:
+        return [node for node in self.nodes if node.op == "linear"]
+
+    def to_json(self) -> bytes:
+        plain = {"format": FORMAT, "head_dim": self.head_dim, "kv_heads": self.kv_heads, "caches": self.caches}
+        defaults = {"weight": "", "bias": False, "heads": 1, "kv_heads": 1, "cache": 0, "start": 0, "eps": 0.0}
+        nodes = [
+            {key: value for key, value in asdict(node).items() if key not in defaults or value != defaults[key]}
+            for node in self.nodes
+        ]
+        return json.dumps({**plain, "nodes": nodes}, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Graph:
+        """Raises GraphError for bytes that are no graph."""
+        try:
+            plain = json.loads(data)
+            if plain["format"] != FORMAT:
+                raise GraphError(f"graph format {plain['format']!r} is not {FORMAT}; compile the model again")
+            nodes = tuple(_node(fields) for fields in plain["nodes"])
+            return cls(nodes, *(_count(plain, key) for key in ("head_dim", "kv_heads", "caches")))
+        except (ValueError, KeyError, TypeError, RecursionError, AttributeError) as error:
+            raise GraphError(f"the graph cannot be read: {error!r}") from None
+
+
+def _last_uses(nodes: tuple[Node, ...]) -> tuple[tuple[str, ...], ...]:
+    last = {name: index for index, node in enumerate(nodes) for name in node.inputs}
+    return tuple(tuple(name for name in dict.fromkeys(node.inputs) if last[name] == i) for i, node in enumerate(nodes))
+
+
+def _node(fields: Mapping[str, Any]) -> Node:
+    counts = {key: _count(fields, key) for key in ("width", "heads", "kv_heads", "cache", "start") if key in fields}
+    eps = fields.get("eps", 0.0)
+    if not isinstance(eps, int | float) or not 0 <= eps < 1:
+        raise GraphError(f"eps is {eps!r}, expected a small number")
+    op, name, weight = (_text(fields.get(key, "")) for key in ("op", "name", "weight"))
+    inputs = tuple(_text(value) for value in fields["inputs"])
+    width = counts.pop("width", 0)
+    return Node(op, name, inputs, width, weight, bias=fields.get("bias") is True, eps=float(eps), **counts)
+
+
+def _count(fields: Mapping[str, Any], key: str) -> int:
+    value = fields[key]
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _WIDEST:
+        raise GraphError(f"{key} is {value!r}, expected a count")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or len(value) > 200:
+        raise GraphError(f"{value!r:.50} is no name")
+    return value
+
+
+def _verify(graph: Graph) -> None:
+    """Prove that every node reads only what exists, in the widths it needs."""
+    if not 0 < len(graph.nodes) <= _MOST_NODES or len(graph.by_name) != len(graph.nodes):
+        raise GraphError("a graph has between one and 100,000 nodes, each with a name of its own")
+    if graph.head_dim < 2 or graph.head_dim % 2 or not graph.kv_heads:
+        raise GraphError("heads have an even, positive size, and there is at least one")
+    widths: dict[str, int] = {}
+    caches: set[int] = set()
+    for node in graph.nodes:
+        if node.op not in OPS or len(node.inputs) != OPS[node.op]:
+            raise GraphError(f'"{node.name}": unknown operation "{node.op}" or wrong number of inputs')
+        if any(name not in widths for name in node.inputs):
+            raise GraphError(f'"{node.name}" reads a value that no earlier node makes')
+        if not _fits(graph, node, [widths[name] for name in node.inputs]):
+            raise GraphError(f'"{node.name}": the widths of its inputs do not fit')
+        if node.op == "attention":
+            caches.add(node.cache)
+        widths[node.name] = node.width
+    if caches != set(range(graph.caches)):
+        raise GraphError("the attention nodes and the KV caches do not match one to one")
+
+
+def _fits(graph: Graph, node: Node, inputs: list[int]) -> bool:
+    match node.op:
+        case "embed":
+            return node.width > 0
+        case "linear":
+            return node.width > 0 and inputs[0] % 2 == 0
+        case "slice":
+            return 0 < node.width <= inputs[0] - node.start
+        case "rms_norm":
+            return node.heads > 0 and inputs[0] == node.width and node.width % node.heads == 0
+        case "rope":
+            return inputs[0] == node.width == node.heads * graph.head_dim
+        case "attention":
+            q, k, v = inputs
+            grouped = node.kv_heads == graph.kv_heads and node.heads % node.kv_heads == 0 and node.heads > 0
+            full, shared = node.heads * graph.head_dim, node.kv_heads * graph.head_dim
+            return grouped and q == node.width == full and k == v == shared
+        case _:
+            return all(width == node.width for width in inputs)

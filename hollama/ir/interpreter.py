@@ -1,0 +1,128 @@
+"""Runs a graph on NumPy, row by row of a batch, in whichever arithmetic it is given. Knows no quantisation itself.
+
+A batch is made of segments: consecutive rows that belong to one context. Rows of different segments share the linear
+layers and meet nowhere else, so a result cannot depend on what else is in the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hollama.ir.graph import Graph, Node
+
+F32 = NDArray[np.float32]
+Watch = Callable[[str, F32], None]
+
+
+@dataclass
+class Cache:
+    """Keys and values of one context: a pair of arrays (kv_heads, capacity, head_dim) for each attention node."""
+
+    keys: list[NDArray[np.generic]]
+    values: list[NDArray[np.generic]]
+
+    @classmethod
+    def empty(cls, graph: Graph, capacity: int, dtype: type[np.generic]) -> Cache:
+        shape = (graph.kv_heads, capacity, graph.head_dim)
+        return cls(*([np.zeros(shape, dtype) for _ in range(graph.caches)] for _ in range(2)))
+
+    @property
+    def capacity(self) -> int:
+        return int(self.keys[0].shape[1]) if self.keys else 0
+
+    @property
+    def nbytes(self) -> int:
+        return sum(array.nbytes for array in (*self.keys, *self.values))
+
+
+@dataclass(frozen=True)
+class Segment:
+    """New tokens of one context: the first of them takes position `start`."""
+
+    cache: Cache
+    start: int
+    tokens: Sequence[int]
+    wanted: Sequence[int] = (-1,)  # rows whose logits are wanted
+
+
+class Arithmetic(Protocol):
+    """The operations of a graph in some number format. Values are f32 (rows, width)."""
+
+    def embed(self, node: Node, tokens: NDArray[np.int64]) -> F32: ...
+    def rms_norm(self, node: Node, x: F32) -> F32: ...
+    def linear(self, node: Node, x: F32) -> F32: ...
+    def rope(self, node: Node, x: F32, positions: NDArray[np.int64]) -> F32: ...
+    def attention(self, node: Node, q: F32, k: F32, v: F32, cache: Cache, start: int) -> F32: ...
+    def gated(self, node: Node, gate: F32, up: F32) -> F32: ...
+
+
+def run(graph: Graph, arithmetic: Arithmetic, batch: Sequence[Segment], watch: Watch | None = None) -> F32:
+    """Logits (wanted rows of all segments in order, vocabulary). `watch` sees every value by its name."""
+    step = _Step.of(batch)
+    values: dict[str, F32] = {}
+    for index, node in enumerate(graph.nodes):
+        value = _evaluate(arithmetic, node, [values[name] for name in node.inputs], step)
+        values[node.name] = value
+        if watch is not None:
+            watch(node.name, value)
+        for name in graph.last_uses[index]:
+            del values[name]
+    return values[graph.output.name]
+
+
+@dataclass(frozen=True)
+class _Step:
+    batch: Sequence[Segment]
+    slices: list[slice]
+    tokens: NDArray[np.int64]
+    positions: NDArray[np.int64]
+    wanted: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, batch: Sequence[Segment]) -> _Step:
+        ends = np.cumsum([len(segment.tokens) for segment in batch])
+        slices = [slice(int(end) - len(segment.tokens), int(end)) for end, segment in zip(ends, batch, strict=True)]
+        positions = [segment.start + np.arange(len(segment.tokens)) for segment in batch]
+        wanted = [
+            range_.start + row % len(segment.tokens)
+            for range_, segment in zip(slices, batch, strict=True)
+            for row in segment.wanted
+        ]
+        tokens = np.fromiter((token for segment in batch for token in segment.tokens), np.int64)
+        return cls(batch, slices, tokens, np.concatenate(positions), np.array(wanted, np.int64))
+
+
+def _evaluate(arithmetic: Arithmetic, node: Node, inputs: list[F32], step: _Step) -> F32:
+    match node.op:
+        case "embed":
+            return arithmetic.embed(node, step.tokens)
+        case "rms_norm":
+            return arithmetic.rms_norm(node, inputs[0])
+        case "linear":
+            return arithmetic.linear(node, inputs[0])
+        case "slice":
+            return inputs[0][:, node.start : node.start + node.width]
+        case "rope":
+            return arithmetic.rope(node, inputs[0], step.positions)
+        case "attention":
+            return _attend(arithmetic, node, inputs, step)
+        case "gated":
+            return arithmetic.gated(node, *inputs)
+        case "add":
+            return inputs[0] + inputs[1]
+        case _:  # select: the graph's verifier lets nothing else pass
+            return inputs[0][step.wanted]
+
+
+def _attend(arithmetic: Arithmetic, node: Node, inputs: list[F32], step: _Step) -> F32:
+    q, k, v = inputs
+    parts = [
+        arithmetic.attention(node, q[rows], k[rows], v[rows], segment.cache, segment.start)
+        for rows, segment in zip(step.slices, step.batch, strict=True)
+    ]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -1,0 +1,235 @@
+"""The golden model's kernels: the definition of hollama's static W4A8KV8 arithmetic. Knows arrays, no graph, no model.
+
+A second implementation that follows this page gives the same bits. Notation: `f32(x)` rounds to IEEE 754 binary32, to
+nearest with ties to even; every `+ - * /` and `sqrt` between f32 (or f64) values is one IEEE operation in the order
+written, so fused multiply-add must be off; `rint` rounds to an integer, ties to even; sums over a reduced axis are
+sums of integers and therefore exact in any order. Values between operations are f32 and finite.
+
+Quantisation. A quantised tensor has a static scale s (f32), zero point z and b bits (8 or 16), real = s * (q - z):
+
+    q = clip(rint(x * f32(1 / s)), -z, 2^b - 1 - z) + z
+
+Embedding. The table has 16 bits with one scale and zero point:  x = f32(q - z) * s.
+
+Linear layer, K inputs, groups of G (G = K is channel-wise). Weights are w in [-7, 7] (4 bits) with an integer scale g
+in [1, 63] a group and an f32 scale r a row, real = r * g * w. The whole row accumulates in integers:
+
+    acc = sum over k of (q_k - z) * w_k * g_group(k)             |acc| < 2^31 for 8-bit inputs, < 2^53 for 16-bit ones
+    y   = f32(acc) * f32(s * r)          and then  y = y + bias  where there is a bias
+
+RMS norm of n values. With m = max |x| and m = f * 2^e, f in [0.5, 1) (y = 0 where m = 0):
+
+    t = rint(x * 2^(22 - e))    an integer of at most 23 bits;    v = f64(sum of t^2) * 2^(2e - 44) / n + eps   in f64
+    y = x * f32(1 / sqrt(v)) * weight
+
+Rotary embedding at position p, head of d values, signed frequencies theta (f32, the first half negative). With
+a = f64(p) * f64(theta_i), c = f32(cos a), n = f32(sin a) as `cos_sin` defines them:   y_i = x_i * c_i + x_(i±d/2) * n_i
+
+Attention of one query over the n keys up to its own position. Queries have 16 bits, keys and values 8, all static:
+
+    score_j = sum over d of (q_d - z_q) * (k_jd - z_k)           an integer; best = max over j
+    u_j = f32(best - score_j) * f32(f32(s_q * s_k) * f32(log2(e) / sqrt(d)))
+    p_j = rint(exp2(-u_j) * 32767)                               an integer in [0, 32767]
+    y_d = f32(f64(sum over j of p_j * (v_jd - z_v)) / f64(sum over j of p_j)) * s_v
+
+It sees all keys at once, so it cannot depend on how the prompt was cut into chunks.
+
+Functions. exp2(x) for x <= 0: n = rint(x), f = x - n, the polynomial of `EXP2` in f by Horner's rule in f32, times 2^n;
+0 where x < -126. silu(x) with t = exp2(-(|x| * f32(log2 e))):  x * (1 / (1 + t)) for x >= 0, x * (t / (1 + t)) below.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+Integers = NDArray[np.integer]
+
+LOG2_E = np.float32(math.log2(math.e))
+EXP2 = tuple(np.float32(math.log(2) ** k / math.factorial(k)) for k in range(6, -1, -1))
+WEIGHT_MAX = 7
+GROUP_SCALE_MAX = 63
+PROBABILITY_MAX = np.float32(32767)
+_NORM_BITS = 22
+
+# Cody and Waite's three-part pi/2, and the kernels of sin and cos on [-pi/4, pi/4], as in Sun's fdlibm.
+_HALF_PI = (1.57079632673412561417e00, 6.07710050630396597660e-11, 2.02226624871116645580e-21)
+_TWO_OVER_PI = 6.36619772367581382433e-01
+_SIN = (1.58969099521155010221e-10, -2.50507602534068634195e-08, 2.75573137070700676789e-06,
+        -1.98412698298579493134e-04, 8.33333333332248946124e-03, -1.66666666666666324348e-01)  # fmt: skip
+_COS = (-1.13596475577881948265e-11, 2.08757232129817482790e-09, -2.75573143513906633035e-07,
+        2.48015872894767294178e-05, -1.38888888888741095749e-03, 4.16666666666666019037e-02)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Quantisation:
+    """Scale (f32 value), zero point and bits of a quantised tensor."""
+
+    scale: float
+    zero_point: int
+    bits: int = 8
+
+    @property
+    def top(self) -> int:
+        return (1 << self.bits) - 1
+
+
+@dataclass(frozen=True)
+class PackedLinear:
+    """Weights of a linear layer as stored: two values a byte, low nibble first, each w + 8.
+
+    packed (outputs, inputs / 2) uint8, group_scale (outputs, groups) uint8, row_scale (outputs,) f32, bias likewise.
+    """
+
+    packed: NDArray[np.uint8]
+    group_scale: NDArray[np.uint8]
+    row_scale: F32
+    bias: F32 | None
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A linear layer ready to run: `integers` is (inputs, outputs), w * g, in the narrowest float that is exact."""
+
+    integers: F32 | F64
+    row_scale: F32
+    bias: F32 | None
+    bound: int  # sum of |w * g| over the worst row
+
+    @property
+    def nbytes(self) -> int:
+        return int(self.integers.nbytes + self.row_scale.nbytes)
+
+
+def quantise(x: F32, to: Quantisation) -> F32:
+    """Integers q - z of `x`, held in f32 (they are exact there)."""
+    inverse = np.float32(1) / np.float32(to.scale)
+    centred: F32 = np.rint(x * inverse)
+    return np.clip(centred, np.float32(-to.zero_point), np.float32(to.top - to.zero_point))
+
+
+def embed(table: NDArray[np.uint16], tokens: Integers, of: Quantisation) -> F32:
+    """Rows of the embedding table as f32: (tokens, hidden)."""
+    centred: F32 = (table[tokens].astype(np.int32) - np.int32(of.zero_point)).astype(np.float32)
+    return centred * np.float32(of.scale)
+
+
+def unpack(weights: PackedLinear, input_bits: int) -> Linear:
+    """Integer weights w * g as floats.
+
+    Float32 matrices are used where every partial sum stays below 2^24 in magnitude, so that BLAS is exact in any
+    order; float64 ones (2^53) elsewhere. NumPy's own integer product is 30 times slower.
+    """
+    low, high = weights.packed & 15, weights.packed >> 4
+    rows, half = weights.packed.shape
+    values = np.stack([low, high], axis=-1).reshape(rows, half * 2).astype(np.int16) - 8
+    groups = weights.group_scale.shape[1]
+    scaled = values.reshape(rows, groups, -1) * weights.group_scale.astype(np.int16)[:, :, None]
+    scaled = scaled.reshape(rows, half * 2)
+    bound = int(np.abs(scaled.astype(np.int64)).sum(axis=1).max(initial=0))
+    narrow = bound * ((1 << input_bits) - 1) < 1 << 24
+    integers: F32 | F64 = scaled.T.astype(np.float32) if narrow else scaled.T.astype(np.float64)
+    return Linear(integers, weights.row_scale, weights.bias, bound)
+
+
+def linear(centred: F32, layer: Linear, of: Quantisation) -> F32:
+    """y = x W^T + b for quantised inputs `centred` (rows, inputs): (rows, outputs) f32."""
+    accumulated: F32 | F64 = np.matmul(centred.astype(layer.integers.dtype, copy=False), layer.integers)
+    y: F32 = accumulated.astype(np.float32, copy=False) * (np.float32(of.scale) * layer.row_scale)
+    return y if layer.bias is None else y + layer.bias
+
+
+def rms_norm(x: F32, weight: F32, eps: float) -> F32:
+    """RMS norm over the last axis."""
+    exponent = np.frexp(np.abs(x).max(axis=-1))[1].astype(np.int32)
+    t = np.rint(np.ldexp(x, (_NORM_BITS - exponent)[..., None])).astype(np.int64)
+    mean = np.ldexp((t * t).sum(axis=-1).astype(np.float64), 2 * exponent - 2 * _NORM_BITS) / x.shape[-1] + eps
+    inverse: F32 = (1.0 / np.sqrt(mean)).astype(np.float32)
+    return x * inverse[..., None] * weight
+
+
+def cos_sin(positions: Integers, theta: F32) -> tuple[F32, F32]:
+    """cos and sin of position * theta: two arrays (positions, head_dim)."""
+    angle = positions.astype(np.float64)[:, None] * theta.astype(np.float64)
+    quadrant = np.rint(angle * _TWO_OVER_PI)
+    r = angle
+    for part in _HALF_PI:
+        r = r - quadrant * part
+    square = r * r
+    sin = r + r * square * _horner(_SIN, square)
+    cos = 1.0 - 0.5 * square + square * square * _horner(_COS, square)
+    turn = quadrant.astype(np.int64) & 3
+    cosine: F64 = np.choose(turn, [cos, -sin, -cos, sin])
+    sine: F64 = np.choose(turn, [sin, cos, -sin, -cos])
+    return cosine.astype(np.float32), sine.astype(np.float32)
+
+
+def rope(x: F32, cosine: F32, sine: F32) -> F32:
+    """Rotate heads: x (rows, heads, head_dim), cosine and sine (rows, head_dim) of signed frequencies."""
+    half = x.shape[-1] // 2
+    swapped: F32 = np.concatenate([x[..., half:], x[..., :half]], axis=-1)
+    return x * cosine[:, None] + swapped * sine[:, None]
+
+
+def attention(
+    query: F32, keys: NDArray[np.generic], values: NDArray[np.generic], start: int,
+    of: tuple[Quantisation, Quantisation, Quantisation],
+) -> F32:  # fmt: skip
+    """Causal grouped-query attention.
+
+    query: centred integers (rows, heads, head_dim); keys, values: (kv_heads, start + rows, head_dim) as cached;
+    `start` is the position of the first row; `of` are the quantisations of query, keys and values.
+    Returns (rows, heads * head_dim) f32.
+    """
+    q, k, v = of
+    rows, heads, size = query.shape
+    kv_heads, total, _ = keys.shape
+    split = query.astype(np.float64).reshape(rows, kv_heads, heads // kv_heads, size)
+    grouped = split.transpose(1, 2, 0, 3).reshape(kv_heads, -1, size)  # (kv_heads, group * rows, head_dim)
+    centred_keys = keys.astype(np.float64) - k.zero_point
+    score: F64 = np.matmul(grouped, centred_keys.transpose(0, 2, 1)).reshape(kv_heads, -1, rows, total)
+    visible = np.arange(total) <= start + np.arange(rows)[:, None]
+    if rows > 1:
+        score = np.where(visible, score, -np.inf)
+    below = (score.max(axis=-1, keepdims=True) - score).astype(np.float32)
+    step = np.float32(q.scale) * np.float32(k.scale) * np.float32(math.log2(math.e) / math.sqrt(size))
+    weight: F64 = np.rint(exp2(-(below * step)) * PROBABILITY_MAX).astype(np.float64)
+    centred_values = values.astype(np.float64) - v.zero_point
+    sums: F64 = np.matmul(weight.reshape(kv_heads, -1, total), centred_values).reshape(*weight.shape[:3], size)
+    mixed: F32 = (sums / weight.sum(axis=-1, keepdims=True)).astype(np.float32) * np.float32(v.scale)
+    return np.ascontiguousarray(mixed.transpose(2, 0, 1, 3)).reshape(rows, heads * size)
+
+
+def exp2(x: F32) -> F32:
+    """2^x for x <= 0, `-inf` included."""
+    clipped = np.maximum(x, np.float32(-127))
+    n = np.rint(clipped)
+    f = clipped - n
+    y = np.full_like(f, EXP2[0])
+    for coefficient in EXP2[1:]:
+        y = y * f + coefficient
+    return np.where(x < -126, np.float32(0), np.ldexp(y, n.astype(np.int32)))
+
+
+def exp(x: F32) -> F32:
+    """e^x for x <= 0 by way of `exp2`: what samplers use, so that a token is the same on every machine."""
+    return exp2(x * LOG2_E)
+
+
+def silu(x: F32) -> F32:
+    """x times the logistic function of x."""
+    t = exp2(-(np.abs(x) * LOG2_E))
+    one = np.float32(1)
+    return x * np.where(x >= 0, one / (one + t), t / (one + t))
+
+
+def _horner(coefficients: tuple[float, ...], x: F64) -> F64:
+    y = np.full_like(x, coefficients[0])
+    for coefficient in coefficients[1:]:
+        y = y * x + coefficient
+    return y

@@ -1,0 +1,1 @@
+"""Architectures: how a checkpoint's config and weight names become a graph. One file each."""

@@ -1,0 +1,99 @@
+"""What an architecture file offers, and the readers of `config.json` that they share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hollama.errors import CompileError
+from hollama.models.decoder import DecoderShape
+
+Config = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One architecture: its GGUF name, Hugging Face's class, and how a config (their keys) becomes a shape.
+
+    `interleaved` says that GGUF files keep the rows of q and k in pairs, for the other way to write rotary embedding.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    shape: Callable[[Config], DecoderShape]
+    interleaved: bool = False
+
+
+def decoder_shape(config: Config, **differences: bool) -> DecoderShape:
+    """The sizes that all three architectures read alike. Raises CompileError for a config that makes no sense."""
+    heads, hidden = count(config, "num_attention_heads"), count(config, "hidden_size")
+    head_dim = count(config, "head_dim", hidden // heads)
+    kv_heads = count(config, "num_key_value_heads", heads)
+    if heads % kv_heads or head_dim % 2:
+        raise CompileError(f"{heads} heads of {head_dim} cannot share {kv_heads} key/value heads")
+    if config.get("hidden_act", "silu") not in ("silu", "swish"):
+        raise CompileError(f'activation "{config["hidden_act"]}" is not supported; expected silu')
+    if config.get("use_sliding_window"):
+        raise CompileError("sliding-window attention is not supported yet")
+    return DecoderShape(
+        vocab=count(config, "vocab_size"),
+        hidden=hidden,
+        intermediate=count(config, "intermediate_size"),
+        layers=count(config, "num_hidden_layers"),
+        heads=heads,
+        kv_heads=kv_heads,
+        head_dim=head_dim,
+        eps=number(config, "rms_norm_eps", 1e-6),
+        theta=frequencies(config, head_dim),
+        context=count(config, "max_position_embeddings", 2048),
+        tied=bool(config.get("tie_word_embeddings", False)),
+        **differences,
+    )
+
+
+def frequencies(config: Config, head_dim: int) -> NDArray[np.float32]:
+    """Rotary frequencies (head_dim / 2,), with linear and Llama 3 scaling. In float64 until the last rounding."""
+    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    base = number(config, "rope_theta", 0.0) or number(rope, "rope_theta", 10000.0)
+    theta = base ** (-np.arange(0, head_dim, 2, dtype=np.float64) / head_dim)
+    factors = config.get("rope_factors")
+    if factors is not None:
+        return (theta / np.asarray(factors, np.float64)).astype(np.float32)
+    kind = rope.get("rope_type") or rope.get("type") or "default"
+    if kind == "linear":
+        theta = theta / number(rope, "factor", 1.0)
+    elif kind == "llama3":
+        theta = _llama3(theta, rope)
+    elif kind != "default":
+        raise CompileError(f'rotary scaling "{kind}" is not supported; there are default, linear and llama3')
+    return theta.astype(np.float32)
+
+
+def _llama3(theta: NDArray[np.float64], rope: Config) -> NDArray[np.float64]:
+    """Llama 3.1's scaling: long wavelengths are stretched by `factor`, short ones kept, those between blended."""
+    factor, low, high = (number(rope, key, 1.0) for key in ("factor", "low_freq_factor", "high_freq_factor"))
+    original = number(rope, "original_max_position_embeddings", 8192.0)
+    turns = original * theta / (2 * np.pi)  # within the original context
+    blend = np.clip((turns - low) / (high - low), 0, 1)
+    return theta * (blend + (1 - blend) / factor)
+
+
+def count(config: Config, key: str, default: int | None = None) -> int:
+    value = config.get(key)
+    value = default if value is None else value
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= 1 << 24:
+        raise CompileError(f'config: "{key}" is {value!r}, expected a positive whole number')
+    return value
+
+
+def number(config: Config, key: str, default: float) -> float:
+    value = config.get(key)
+    if value is None:
+        return default
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < 1e12:
+        raise CompileError(f'config: "{key}" is {value!r}, expected a number')
+    return float(value)
