@@ -1,0 +1,1 @@
+"""Dialects: bytes to requests, events to bytes. Pure translations that know no server, store or engine."""
