@@ -1,0 +1,8 @@
+"""From a checkpoint to a HEF package: read -> calibrate -> quantise -> write.
+
+Rooms to come: rotation (QuaRot), GPTQ, HAR archives, LoRA adapters.
+"""
+
+from hollama.compiler.pipeline import CompileSettings, compile_checkpoint
+
+__all__ = ["CompileSettings", "compile_checkpoint"]

@@ -1,0 +1,95 @@
+"""Static ranges of every quantised value, from text run through the float model. Knows no weights' quantisation.
+
+A range covers all that was seen. A text of the model's own domain gives the best ranges; without one the words below
+are used, which any language model finds plausible enough to exercise every layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hollama.ir.floating import FloatArithmetic
+from hollama.ir.graph import Graph
+from hollama.ir.interpreter import Segment, run
+from hollama.kernels.golden import Quantisation
+
+QUERY_BITS = 16
+EMBEDDING_BITS = 16
+
+DEFAULT_TEXT = """\
+Once upon a time there was a little girl who lived by the sea. Every morning she walked to the harbour, counted the
+boats and asked the fishermen what they had caught. One day an old man gave her a map, and that is how it all began.
+The capital of France is Paris; its population is about two million. Water boils at 100 degrees Celsius at sea level.
+"What is 12 plus 30?" she asked. "Forty-two," he said, "and 7 times 8 is 56." They laughed, and then they went home.
+def fibonacci(n):
+    return n if n < 2 else fibonacci(n - 1) + fibonacci(n - 2)
+{"name": "Ada", "age": 36, "languages": ["English", "French"], "active": true}
+Dear Sir or Madam, I am writing to ask about the order that I placed on 3 March. Could you please let me know when it
+will arrive? Thank you for your help. El perro duerme en el jardin. Der Zug kommt um halb neun. Il fait beau ici.
+"""
+
+
+def quantised_values(graph: Graph) -> dict[str, int]:
+    """Names of the values that get a range, with their bits."""
+    bits: dict[str, int] = {}
+    for node in graph.nodes:
+        if node.op == "linear":
+            bits[node.inputs[0]] = 8
+        elif node.op == "attention":
+            bits |= zip(node.inputs, (QUERY_BITS, 8, 8), strict=True)
+    return bits
+
+
+def calibrate(
+    graph: Graph,
+    arithmetic: FloatArithmetic,
+    windows: Sequence[Sequence[int]],
+    progress: Callable[[int, int], None],
+) -> dict[str, Quantisation]:
+    """Ranges of `quantised_values`, from windows of token ids that are each run from an empty context."""
+    bits = quantised_values(graph)
+    low, high = dict.fromkeys(bits, 0.0), dict.fromkeys(bits, 0.0)
+
+    def watch(name: str, value: NDArray[np.float32]) -> None:
+        if name in bits and value.size:
+            low[name] = min(low[name], float(value.min()))
+            high[name] = max(high[name], float(value.max()))
+
+    for done, window in enumerate(windows):
+        progress(done, len(windows))
+        cache = arithmetic.cache(len(window))
+        run(graph, arithmetic, [Segment(cache, 0, window, range(len(window)))], watch)
+    progress(len(windows), len(windows))
+    return {name: of_range(low[name], high[name], bits[name]) for name in bits}
+
+
+def of_range(low: float, high: float, bits: int) -> Quantisation:
+    """The asymmetric quantisation that covers [low, high] and zero; 16-bit ones are symmetric."""
+    top = (1 << bits) - 1
+    if bits == QUERY_BITS:
+        half = 1 << (bits - 1)
+        return Quantisation(_scale(max(-low, high), half - 1), half, bits)
+    scale = _scale(high - low, top)
+    return Quantisation(scale, int(np.clip(np.rint(-low / scale), 0, top)), bits)
+
+
+def _scale(extent: float, steps: int) -> float:
+    return float(np.float32(extent / steps)) if extent > 1e-30 else 1.0
+
+
+def windows_of(tokens: Sequence[int], length: int, most: int, begin: Sequence[int] = ()) -> Iterator[list[int]]:
+    """Up to `most` windows of `length` tokens, each behind `begin`."""
+    step = max(length - len(begin), 1)
+    for start in range(0, min(len(tokens), most * step), step):
+        yield [*begin, *tokens[start : start + step]]
+
+
+def embedding_range(table: NDArray[np.float32]) -> Quantisation:
+    """The range of a whole embedding table, asymmetric in 16 bits as Hailo's `embeddings.bin` has it."""
+    low, high = min(float(table.min()), 0.0), max(float(table.max()), 0.0)
+    scale = _scale(high - low, (1 << EMBEDDING_BITS) - 1)
+    return Quantisation(scale, int(np.rint(-low / scale)), EMBEDDING_BITS)
+

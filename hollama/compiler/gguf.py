@@ -1,0 +1,150 @@
+"""Reads a GGUF file of a decoder as a checkpoint. Writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hollama.compiler.checkpoint import Checkpoint, SpecialTokens
+from hollama.compiler.tokenizers import from_gguf
+from hollama.errors import CompileError
+from hollama.formats.gguf import GgufFile
+from hollama.models.architecture import Architecture
+from hollama.models.table import by_name
+
+_PARTS = {
+    "input_layernorm": "attn_norm",
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.q_norm": "attn_q_norm",
+    "self_attn.k_norm": "attn_k_norm",
+    "self_attn.o_proj": "attn_output",
+    "post_attention_layernorm": "ffn_norm",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
+}
+_TOP = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
+_CONFIG = {
+    "hidden_size": "embedding_length",
+    "intermediate_size": "feed_forward_length",
+    "num_hidden_layers": "block_count",
+    "num_attention_heads": "attention.head_count",
+    "num_key_value_heads": "attention.head_count_kv",
+    "head_dim": "attention.key_length",
+    "rms_norm_eps": "attention.layer_norm_rms_epsilon",
+    "rope_theta": "rope.freq_base",
+    "max_position_embeddings": "context_length",
+}
+# Tokens that end a turn, which GGUF files of some families do not name as such.
+_STOP_NAMES = ("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|end|>", "</s>")
+_ROPE_FACTORS = "rope_freqs.weight"
+
+
+@dataclass(frozen=True)
+class GgufTensors:
+    """A file's weights under Hugging Face's names."""
+
+    file: GgufFile
+    interleaved: bool  # rows of q and k stand in pairs and are put back into halves
+    heads: int
+    kv_heads: int
+
+    def shape(self, name: str) -> tuple[int, ...] | None:
+        info = self.file.tensors.get(_translate(name))
+        return tuple(info.shape) if info else None
+
+    def float32(self, name: str) -> NDArray[np.float32]:
+        values = self.file.float32(_translate(name))
+        if self.interleaved and ".self_attn.q_proj" in name:
+            return _halves(values, self.heads)
+        if self.interleaved and ".self_attn.k_proj" in name:
+            return _halves(values, self.kv_heads)
+        return values
+
+
+def open_gguf(path: Path) -> Checkpoint:
+    """Raises CompileError or GgufError for a file that is no decoder of a supported architecture."""
+    file = GgufFile.open(path)
+    architecture = by_name(file.metadata.get("general.architecture"))
+    shape = architecture.shape(_config(file, architecture))
+    tokenizer = from_gguf(file.metadata)
+    template = file.metadata.get("tokenizer.chat_template")
+    return Checkpoint(
+        architecture=architecture,
+        shape=shape,
+        tensors=GgufTensors(file, architecture.interleaved, shape.heads, shape.kv_heads),
+        tokenizer=tokenizer,
+        special=_special(file.metadata),
+        chat_template=template if isinstance(template, str) else "",
+        metadata=_scalars(file.metadata),
+    )
+
+
+def _config(file: GgufFile, architecture: Architecture) -> dict[str, Any]:
+    """The file's metadata under the keys of a Hugging Face config."""
+    metadata, prefix = file.metadata, f"{architecture.name}."
+    config = {key: metadata[prefix + name] for key, name in _CONFIG.items() if prefix + name in metadata}
+    table = file.tensors.get("token_embd.weight")
+    if table is None or len(table.shape) != 2:
+        raise CompileError('the file has no "token_embd.weight"; is it a whole model?')
+    config["vocab_size"] = int(table.shape[0])
+    config["tie_word_embeddings"] = "output.weight" not in file.tensors
+    config["attention_bias"] = "blk.0.attn_q.bias" in file.tensors
+    config["mlp_bias"] = "blk.0.ffn_up.bias" in file.tensors
+    if _ROPE_FACTORS in file.tensors:
+        config["rope_factors"] = file.float32(_ROPE_FACTORS)
+    elif metadata.get(f"{prefix}rope.scaling.type") not in (None, "none"):
+        factor = metadata.get(f"{prefix}rope.scaling.factor")
+        config["rope_scaling"] = {"rope_type": metadata[f"{prefix}rope.scaling.type"], "factor": factor}
+    return config
+
+
+def _translate(name: str) -> str:
+    stem, _, kind = name.rpartition(".")
+    if stem in _TOP:
+        return f"{_TOP[stem]}.{kind}"
+    _, _, layer, part = stem.split(".", 3)
+    return f"blk.{layer}.{_PARTS[part]}.{kind}"
+
+
+def _halves(values: NDArray[np.float32], heads: int) -> NDArray[np.float32]:
+    """Undo the pairing of rotary rows: (heads, head_dim / 2, 2) becomes (heads, 2, head_dim / 2)."""
+    split = values.reshape(heads, -1, 2, *values.shape[1:])
+    return np.ascontiguousarray(split.swapaxes(1, 2)).reshape(values.shape)
+
+
+def _special(metadata: Mapping[str, Any]) -> SpecialTokens:
+    tokens = metadata.get("tokenizer.ggml.tokens", ())
+    bos, eos, eot = (_token_id(metadata, key) for key in ("bos", "eos", "eot"))
+    named = [index for index, token in enumerate(tokens) if token in _STOP_NAMES]
+    types = metadata.get("tokenizer.ggml.token_type")
+    if types is not None and len(types) == len(tokens):
+        named = [index for index in named if types[index] == 3]  # 3: a control token
+    stops = [token for token in (eos, eot, *named) if token is not None]
+    is_sentencepiece = metadata.get("tokenizer.ggml.model") == "llama"
+    return SpecialTokens(
+        bos_id=bos,
+        bos=tokens[bos] if bos is not None and bos < len(tokens) else "",
+        eos=tokens[eos] if eos is not None and eos < len(tokens) else "",
+        stop_ids=tuple(dict.fromkeys(stops)),
+        add_bos=bool(metadata.get("tokenizer.ggml.add_bos_token", is_sentencepiece)),
+    )
+
+
+def _token_id(metadata: Mapping[str, Any], name: str) -> int | None:
+    value = metadata.get(f"tokenizer.ggml.{name}_token_id")
+    return int(value) if isinstance(value, int | np.integer) else None
+
+
+def _scalars(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """What /api/show may print: everything but the arrays and the template."""
+    kept = {key: value for key, value in metadata.items() if isinstance(value, str | int | float | bool)}
+    kept.pop("tokenizer.chat_template", None)
+    return kept

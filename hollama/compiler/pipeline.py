@@ -1,0 +1,177 @@
+"""The compiler's first cut, step by step: read -> calibrate -> quantise -> write. Knows the order, no details."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from hollama.compiler.calibration import DEFAULT_TEXT, calibrate, embedding_range, windows_of
+from hollama.compiler.checkpoint import Checkpoint, weight
+from hollama.compiler.gguf import open_gguf
+from hollama.compiler.huggingface import open_huggingface
+from hollama.compiler.rounding import round_linear
+from hollama.errors import CompileError
+from hollama.formats.hef import CONFIG, TOKENIZER, write_hef
+from hollama.formats.package import FORMAT
+from hollama.formats.package_weights import model_resources, network_groups
+from hollama.ir.floating import FloatArithmetic
+from hollama.ir.graph import Graph
+from hollama.ir.quantised import QuantisedWeights
+from hollama.kernels.golden import Quantisation
+from hollama.models.decoder import Fused, build
+
+F32 = NDArray[np.float32]
+Progress = Callable[[str, int, int], None]  # status, done, of
+
+
+@dataclass(frozen=True)
+class CompileSettings:
+    """What a user may choose. Sizes are tokens, but `group_size`, which is weights (0: channel-wise)."""
+
+    context: int = 2048
+    prefill_chunk: int = 96
+    group_size: int = 64
+    calibration: str = ""  # text; empty for the built-in one
+    windows: int = 16
+    window: int = 256
+
+
+def compile_checkpoint(source: Path, target: Path, settings: CompileSettings, progress: Progress) -> None:
+    """Compile a GGUF file or a Hugging Face folder into a HEF package, written atomically.
+
+    Raises CompileError for a checkpoint that cannot be compiled, FormatError for files that lie.
+    """
+    progress("reading checkpoint", 0, 0)
+    checkpoint = open_checkpoint(source)
+    graph, sources = build(checkpoint.shape)
+    weights = read_weights(graph, sources, checkpoint)
+    ranges = _calibrate(checkpoint, graph, weights, settings, progress)
+    quantised = quantise(graph, weights, ranges, checkpoint, settings.group_size, progress)
+    progress("writing package", 0, 0)
+    context = min(settings.context, checkpoint.shape.context)
+    chunk = min(settings.prefill_chunk, context)
+    resources = {TOKENIZER: checkpoint.tokenizer, CONFIG: _config(checkpoint, graph, weights, context, chunk)}
+    groups = network_groups(graph, quantised.ranges, context, chunk)
+    write_hef(target, network_groups=groups, resources=resources | model_resources(graph, quantised))
+
+
+def open_checkpoint(source: Path) -> Checkpoint:
+    """A folder is Hugging Face's, a file is GGUF."""
+    if source.is_dir():
+        return open_huggingface(source)
+    if source.is_file():
+        return open_gguf(source)
+    raise CompileError(f"{source}: no such file or folder; expected a GGUF file or a Hugging Face checkpoint")
+
+
+def read_weights(graph: Graph, sources: Mapping[str, Fused], checkpoint: Checkpoint) -> dict[str, F32]:
+    """The graph's weights in float32, parts joined. Raises CompileError for what is missing or misshapen."""
+    shape, tensors = checkpoint.shape, checkpoint.tensors
+    weights: dict[str, F32] = {}
+    widths = {node.name: node.width for node in graph.nodes}
+    for node in graph.nodes:
+        if not node.weight:
+            continue
+        parts = sources[node.weight].parts
+        if node.op == "rms_norm":
+            weights[node.weight] = weight(tensors, f"{parts[0]}.weight", (node.width // node.heads,))
+            continue
+        rows = [shape.vocab] if node.op == "embed" else _rows(checkpoint, node.width, parts)
+        inputs = node.width if node.op == "embed" else widths[node.inputs[0]]
+        matrices = [weight(tensors, f"{part}.weight", (n, inputs)) for part, n in zip(parts, rows, strict=True)]
+        weights[node.weight] = matrices[0] if len(matrices) == 1 else np.concatenate(matrices)
+        if node.bias:
+            biases = [weight(tensors, f"{part}.bias", (n,)) for part, n in zip(parts, rows, strict=True)]
+            weights[f"{node.weight}.bias"] = np.concatenate(biases)
+    return weights
+
+
+def _rows(checkpoint: Checkpoint, width: int, parts: tuple[str, ...]) -> list[int]:
+    """Rows of each part of a joined matrix: query, key and value differ, all others are alike."""
+    if len(parts) == 3:
+        shape = checkpoint.shape
+        return [shape.heads * shape.head_dim, *[shape.kv_heads * shape.head_dim] * 2]
+    return [width // len(parts)] * len(parts)
+
+
+def _calibrate(
+    checkpoint: Checkpoint, graph: Graph, weights: Mapping[str, F32], settings: CompileSettings, progress: Progress
+) -> dict[str, Quantisation]:
+    tokenizer = Tokenizer.from_str(checkpoint.tokenizer.decode())
+    text = settings.calibration or DEFAULT_TEXT
+    tokens = tokenizer.encode(text, add_special_tokens=False).ids
+    if not tokens or max(tokens) >= checkpoint.shape.vocab:
+        raise CompileError("the tokenizer does not fit the model: its token ids exceed the embedding table")
+    special = checkpoint.special
+    begin = [special.bos_id] if special.add_bos and special.bos_id is not None else []
+    length = min(settings.window, checkpoint.shape.context)
+    windows = list(windows_of(tokens, length, settings.windows, begin))
+    arithmetic = FloatArithmetic(graph, weights, checkpoint.shape.signed_theta)
+    return calibrate(graph, arithmetic, windows, lambda done, of: progress("calibrating", done, of))
+
+
+def quantise(
+    graph: Graph, weights: Mapping[str, F32], ranges: Mapping[str, Quantisation], checkpoint: Checkpoint,
+    group_size: int, progress: Progress,
+) -> QuantisedWeights:  # fmt: skip
+    """Round every linear layer to nearest; norms stay in float32, the embedding table gets 16 bits."""
+    linears = {}
+    nodes = graph.linears()
+    for done, node in enumerate(nodes):
+        progress("quantising", done, len(nodes))
+        linears[node.weight] = round_linear(weights[node.weight], weights.get(f"{node.weight}.bias"), group_size)
+    embed = graph.nodes[0]
+    table = weights[embed.weight]
+    of = embedding_range(table)
+    rounded = np.clip(np.rint(table / np.float32(of.scale)) + np.float32(of.zero_point), 0, of.top)
+    norms = {node.weight: weights[node.weight] for node in graph.nodes if node.op == "rms_norm"}
+    theta = checkpoint.shape.signed_theta
+    return QuantisedWeights(rounded.astype(np.uint16), linears, norms, {**ranges, embed.name: of}, theta)
+
+
+def _config(checkpoint: Checkpoint, graph: Graph, weights: Mapping[str, F32], context: int, chunk: int) -> bytes:
+    """`hailo-config.json`: Hailo's keys, and ours under "hollama" (see `hollama.formats.package`)."""
+    shape, special = checkpoint.shape, checkpoint.special
+    tied = weights["logits"].size if shape.tied else 0
+    count = sum(values.size for values in weights.values()) - tied
+    options = dict(checkpoint.options)
+    config: dict[str, Any] = {
+        "eos_token_id": special.stop_ids[0] if special.stop_ids else 0,
+        "stop_token_id": list(special.stop_ids),
+        "chat_template": checkpoint.chat_template,
+        "default_generation_params": {
+            "temperature": options.get("temperature", 0.8) or 0.8,
+            "top_p": options.get("top_p", 0.9),
+            "top_k": options.get("top_k", 40),
+            "repetition_penalty": options.get("repeat_penalty", 1.0),
+            "do_sample": options.get("temperature") != 0,
+        },
+        "pre_process_params": {
+            "kv_cache_size": context,
+            "num_attention_heads": shape.heads,
+            "num_key_value_heads": shape.kv_heads,
+            "prefill_input_tokens_count": chunk,
+        },
+        "hollama": {
+            "format": FORMAT,
+            "architecture": checkpoint.architecture.name,
+            "quantization": "W4A8KV8",
+            "parameter_count": count,
+            "vocab_size": shape.vocab,
+            "tokenizer": "huggingface",
+            "bos_token_id": special.bos_id,
+            "bos_token": special.bos,
+            "eos_token": special.eos,
+            "add_bos": special.add_bos,
+            "options": options,
+            "metadata": {**checkpoint.metadata, "general.parameter_count": count},
+        },
+    }
+    return json.dumps(config, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,169 @@
+"""The model inside a HEF package of ours: graph, ranges and quantised weights. Knows no device and no tokenizer.
+
+    hollama-graph.json            the graph (`hollama.ir.graph`) and "ranges": {value: [scale, zero point, bits]}
+    hollama-weights.safetensors   linear layers as NAME.packed and NAME.group_scale (U8), NAME.row_scale and NAME.bias
+                                  (F32), as `hollama.kernels.golden.PackedLinear` describes them; norms as NAME (F32)
+    embeddings.bin                uint16 (vocabulary, hidden), as Hailo's; its range is that of the embed node
+    rope_theta_data.bin           float32 (head_dim,), the first half negative, as Hailo's
+
+Both network groups, `prefill` and `tbt`, run this graph and share all of it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hollama.errors import HefError
+from hollama.formats.hef import EMBEDDINGS, GRAPH, ROPE_THETA, WEIGHTS, Hef
+from hollama.formats.hef_groups import Cache, NetworkGroup, Tensor
+from hollama.formats.package import resource
+from hollama.formats.safetensors import SafetensorsFile, safetensors_chunks
+from hollama.ir.graph import Graph, Node
+from hollama.ir.quantised import QuantisedWeights
+from hollama.kernels.golden import GROUP_SCALE_MAX, PackedLinear, Quantisation
+
+F32 = NDArray[np.float32]
+_LARGEST_GRAPH = 64 << 20
+
+
+def read_model(hef: Hef) -> tuple[Graph, QuantisedWeights]:
+    """Map the model of a package; arrays stay in the file. Raises HefError, GraphError or SafetensorsError."""
+    data = resource(hef, GRAPH)
+    if len(data) > _LARGEST_GRAPH:
+        raise HefError(f"{GRAPH} has {len(data)} bytes; more than {_LARGEST_GRAPH} cannot be right")
+    graph = Graph.from_json(bytes(data))
+    ranges = _read_ranges(json.loads(bytes(data)))
+    stored = SafetensorsFile.from_buffer(resource(hef, WEIGHTS))
+    widths = {node.name: node.width for node in graph.nodes}
+    linears = {node.weight: _read_linear(stored, node, widths[node.inputs[0]]) for node in graph.linears()}
+    norms = {node.weight: _read_norm(stored, node) for node in graph.nodes if node.op == "rms_norm"}
+    embed = _embed_node(graph)
+    table = np.frombuffer(resource(hef, EMBEDDINGS), np.dtype("<u2"))
+    if table.size % embed.width or table.size // embed.width != graph.output.width:
+        raise HefError(f"{EMBEDDINGS} has {table.size} values, expected {graph.output.width} rows of {embed.width}")
+    theta = np.frombuffer(resource(hef, ROPE_THETA), np.dtype("<f4"))
+    if theta.shape != (graph.head_dim,) or not np.isfinite(theta).all():
+        raise HefError(f"{ROPE_THETA} has {theta.size} values, expected {graph.head_dim} finite ones")
+    _check_ranges(graph, embed, ranges)
+    return graph, QuantisedWeights(table.reshape(-1, embed.width), linears, norms, ranges, theta)
+
+
+def model_resources(graph: Graph, weights: QuantisedWeights) -> dict[str, bytes]:
+    """The resources of a package that `read_model` reads back."""
+    arrays: dict[str, NDArray[np.generic]] = {}
+    for name, linear in weights.linears.items():
+        arrays |= {f"{name}.packed": linear.packed, f"{name}.group_scale": linear.group_scale}
+        arrays[f"{name}.row_scale"] = linear.row_scale
+        if linear.bias is not None:
+            arrays[f"{name}.bias"] = linear.bias
+    arrays |= weights.norms
+    described = json.loads(graph.to_json())
+    described["ranges"] = {name: [of.scale, of.zero_point, of.bits] for name, of in weights.ranges.items()}
+    return {
+        EMBEDDINGS: weights.table.astype("<u2").tobytes(),
+        ROPE_THETA: weights.theta.astype("<f4").tobytes(),
+        GRAPH: json.dumps(described, separators=(",", ":")).encode(),
+        WEIGHTS: b"".join(safetensors_chunks(arrays)),
+    }
+
+
+def network_groups(
+    graph: Graph, ranges: Mapping[str, Quantisation], context: int, chunk: int
+) -> tuple[NetworkGroup, NetworkGroup]:
+    """The edges of both groups: prefill runs `chunk` rows, tbt one."""
+    return _group("prefill", graph, ranges, context, chunk), _group("tbt", graph, ranges, context, 1)
+
+
+def _group(name: str, graph: Graph, ranges: Mapping[str, Quantisation], context: int, rows: int) -> NetworkGroup:
+    embed = _embed_node(graph)
+    table = ranges[embed.name]
+    attention = [node for node in graph.nodes if node.op == "attention"]
+    heads = attention[0].heads
+    inputs = [Tensor(f"{name}/input_layer1", (1, rows, embed.width), "uint16", table.scale, table.zero_point)]
+    inputs.append(Tensor(f"{name}/input_layer2", (1, rows, context * heads), "uint8"))
+    for index, count in ((3, heads), (4, heads), (5, graph.kv_heads), (6, graph.kv_heads)):
+        inputs.append(Tensor(f"{name}/input_layer{index}", (1, rows, count * graph.head_dim), "auto"))
+    output = Tensor(f"{name}/output_layer1", (1, 1, graph.output.width), "auto")
+    width = graph.kv_heads * graph.head_dim
+    caches = []
+    for node in attention:
+        for cache_id, value in ((2 * node.cache, node.inputs[1]), (2 * node.cache + 1, node.inputs[2])):
+            of, label = ranges[value], f"{name}/cache{cache_id}"
+            caches.append(
+                Cache(
+                    cache_id,
+                    Tensor(f"{label}_read", (1, context, width), "uint8", of.scale, of.zero_point),
+                    Tensor(f"{label}_write", (1, rows, width), "uint8", of.scale, of.zero_point),
+                )
+            )
+    return NetworkGroup(name, tuple(inputs), (output,), tuple(caches))
+
+
+def _embed_node(graph: Graph) -> Node:
+    found = [node for node in graph.nodes if node.op == "embed"]
+    if len(found) != 1:
+        raise HefError(f"the graph has {len(found)} embedding tables, expected one")
+    return found[0]
+
+
+def _read_ranges(plain: object) -> dict[str, Quantisation]:
+    entries = plain.get("ranges") if isinstance(plain, dict) else None
+    if not isinstance(entries, dict):
+        raise HefError(f'{GRAPH} has no "ranges"')
+    return {name: _read_range(name, entry) for name, entry in entries.items()}
+
+
+def _read_range(name: str, entry: object) -> Quantisation:
+    if isinstance(entry, list) and len(entry) == 3:
+        scale, zero_point, bits = entry
+        sound = isinstance(scale, float | int) and math.isfinite(scale) and 1e-37 < scale < 1e37
+        if sound and bits in (8, 16) and isinstance(zero_point, int) and 0 <= zero_point < 1 << bits:
+            return Quantisation(float(scale), zero_point, bits)
+    raise HefError(f'{GRAPH}: the range of "{name:.50}" is {entry!r:.60}, expected [scale, zero point, 8 or 16]')
+
+
+def _check_ranges(graph: Graph, embed: Node, ranges: Mapping[str, Quantisation]) -> None:
+    needed = {embed.name: (16,)} | {node.inputs[0]: (8, 16) for node in graph.linears()}
+    for node in graph.nodes:
+        if node.op == "attention":
+            query, key, value = node.inputs
+            needed |= {query: (8, 16), key: (8,), value: (8,)}
+    for name, bits in needed.items():
+        if name not in ranges or ranges[name].bits not in bits:
+            raise HefError(f'{GRAPH}: "{name}" needs a range of {" or ".join(map(str, bits))} bits')
+
+
+def _read_linear(stored: SafetensorsFile, node: Node, inputs: int) -> PackedLinear:
+    packed = _read(stored, f"{node.weight}.packed", "U8", (node.width, inputs // 2))
+    groups = stored.info(f"{node.weight}.group_scale").shape[-1:]
+    if not groups or not groups[0] or inputs % groups[0]:
+        raise HefError(f'"{node.weight}": {inputs} inputs cannot be cut into {groups} groups')
+    group_scale = _read(stored, f"{node.weight}.group_scale", "U8", (node.width, groups[0]))
+    row_scale = _read(stored, f"{node.weight}.row_scale", "F32", (node.width,))
+    bias = _read(stored, f"{node.weight}.bias", "F32", (node.width,)) if node.bias else None
+    low, high = packed & 15, packed >> 4
+    if not (low.all() and high.all()) or not 1 <= group_scale.min() <= group_scale.max() <= GROUP_SCALE_MAX:
+        raise HefError(f'"{node.weight}": weights outside [-7, 7] or group scales outside [1, {GROUP_SCALE_MAX}]')
+    if not np.isfinite(row_scale).all() or (bias is not None and not np.isfinite(bias).all()):
+        raise HefError(f'"{node.weight}": a scale or bias is not finite')
+    return PackedLinear(packed, group_scale, row_scale, bias)
+
+
+def _read_norm(stored: SafetensorsFile, node: Node) -> F32:
+    values: F32 = _read(stored, node.weight, "F32", (node.width // node.heads,))
+    if not np.isfinite(values).all():
+        raise HefError(f'"{node.weight}": a weight is not finite')
+    return values
+
+
+def _read(stored: SafetensorsFile, name: str, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    info = stored.info(name)
+    if info.dtype != dtype or tuple(info.shape) != shape:
+        raise HefError(f'"{name}" is {info.dtype} {tuple(info.shape)}, the graph needs {dtype} {shape}')
+    return stored.array(name)
