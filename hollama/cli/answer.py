@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Iterable
+import sys
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain
 from typing import TextIO
 
 from hollama.cli.client import Json
+from hollama.cli.progress import spinner
 from hollama.cli.wrap import WordWrap
 from hollama.duration import format_duration
 
@@ -22,7 +27,14 @@ class Display:
     word_wrap: bool = True
     hide_thinking: bool = False
 
-    def writer(self) -> AnswerWriter:
+    def show(self, chunks: Generator[Json, None, None]) -> Answer:
+        """Show an answer, and a spinner until it begins; hangs up if that is interrupted."""
+        with closing(chunks):
+            with spinner(sys.stderr, ""):
+                first = next(chunks, {})
+            return self._writer().consume(chain([first], chunks))
+
+    def _writer(self) -> AnswerWriter:
         terminal = self.out.isatty()
         width = shutil.get_terminal_size().columns if terminal and self.word_wrap else 0
         return AnswerWriter(self.out, WordWrap(width), terminal, self.hide_thinking)
@@ -90,7 +102,8 @@ class AnswerWriter:
 
 def _unasked_call(call: Json) -> str:
     function = call.get("function") or {}
-    return f"  Model called a non-existent function '{function.get('name')}()' with arguments: {function.get('arguments')}"
+    name, arguments = function.get("name"), json.dumps(function.get("arguments") or {})
+    return f"  Model called a non-existent function '{name}()' with arguments: {arguments}"
 
 
 def statistics(last: Json) -> list[str]:

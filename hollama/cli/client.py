@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
@@ -20,7 +21,8 @@ Json = dict[str, Any]
 LINE_LIMIT = 8 << 20  # bytes of one line of a stream, as in Ollama's client
 _CONNECT_TIMEOUT = 10.0  # seconds; answers themselves may take as long as they like
 _UPLOAD_CHUNK = 1 << 20  # bytes
-_USER_AGENT = f"hollama/{version()} ({platform.machine()} {platform.system().lower()}) Python/{platform.python_version()}"
+_MACHINE = f"{platform.machine()} {platform.system().lower()}"
+_USER_AGENT = f"hollama/{version()} ({_MACHINE}) Python/{platform.python_version()}"
 
 
 class Client:
@@ -55,7 +57,7 @@ class Client:
     def delete(self, path: str, body: Json) -> Json:
         return self._whole("DELETE", path, body)
 
-    def stream(self, path: str, body: Json) -> Iterator[Json]:
+    def stream(self, path: str, body: Json) -> Generator[Json, None, None]:
         """The objects of an NDJSON answer. Closing the iterator hangs up, which cancels the work."""
         connection, response = self._send("POST", path, json.dumps(body).encode(), "application/x-ndjson")
         try:
@@ -68,6 +70,11 @@ class Client:
             raise ClientError(f"the server hung up in the middle of its answer ({error}); see its log") from error
         finally:
             connection.close()
+
+    def has_blob(self, digest: str) -> bool:
+        connection, response = self._send("HEAD", f"/api/blobs/{quote(digest)}", None)
+        connection.close()
+        return response.status == 200
 
     def upload(self, digest: str, file: Path, progress: Callable[[int], None]) -> None:
         """Put a file into the server's blobs; `progress` is told the bytes sent so far."""
@@ -95,10 +102,9 @@ class Client:
             raise ClientError(_unreachable(self.address, error), unreachable=True) from error
         every = {"User-Agent": _USER_AGENT, "Accept": accept, "Content-Type": "application/json", **(headers or {})}
         try:
-            try:
+            # a server may answer before it has read everything: it has the blob already, or refuses it
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 connection.request(method, self.address.path + path, body, every)
-            except (BrokenPipeError, ConnectionResetError):
-                pass  # the server answered before it had read everything: it has the blob already, or refuses it
             return connection, connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
             connection.close()

@@ -65,6 +65,4 @@ def parse_time(text: str) -> datetime:
 def table(rows: Sequence[Sequence[str]], indent: str = "") -> list[str]:
     """Lines of left-aligned columns, four spaces apart. Trailing spaces stay, as scripts that cut columns know them."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        indent + "".join(f"{cell:<{width}}{_GAP}" for cell, width in zip(row, widths, strict=True)) for row in rows
-    ]
+    return [indent + "".join(f"{cell:<{width}}{_GAP}" for cell, width in zip(row, widths, strict=True)) for row in rows]

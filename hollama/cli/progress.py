@@ -1,4 +1,4 @@
-"""Shows work that takes time: spinners and bars on a terminal, plain lines elsewhere. Does not know what the work is."""
+"""Shows work that takes time: drawn on a terminal, plain lines elsewhere. Does not know what the work is."""
 
 from __future__ import annotations
 

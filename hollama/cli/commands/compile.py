@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--context", type=int, metavar="N", help="tokens the package can hold")
     parser.add_argument("--group-size", type=int, metavar="N", help="weights that share a scale")
     parser.add_argument("--calibration", type=Path, metavar="FILE", help="text to calibrate the quantisation with")
-    parser.add_argument("--progress", choices=("bar", "json"), default="bar", help="for people, or a line for each step")
+    parser.add_argument("--progress", choices=("bar", "json"), default="bar", help="for people, or JSON lines")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -1,0 +1,119 @@
+"""A Modelfile to what /api/create wants: a request, and the files it names as blobs. Knows no server's reaction."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from hollama.cli.client import Client, Json
+from hollama.errors import ModelfileError
+from hollama.modelfile import Modelfile, expand_path, parse, source_files
+
+_CHUNK = 1 << 20  # bytes
+Report = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file on this machine, and the name it has in the request: relative, with forward slashes."""
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Creation:
+    """What to create: the request without its files, and the files by the field they belong to."""
+
+    request: Json
+    files: tuple[Source, ...] = ()
+    adapters: tuple[Source, ...] = ()
+
+
+def read_modelfile(path: Path) -> Modelfile:
+    """Raises ModelfileError; a folder with a checkpoint but no Modelfile counts as `FROM .`, as in Ollama."""
+    if path.is_file():
+        return parse(path.read_bytes())
+    if path.name == "Modelfile":
+        return parse("FROM .")
+    raise ModelfileError(f"no Modelfile at {path}; name one with --file")
+
+
+def plan(modelfile: Modelfile, folder: Path) -> Creation:
+    """Take a Modelfile apart; `folder` is where its relative paths start. Raises ModelfileError."""
+    paths = {source: expand_path(source, folder) for source in modelfile.sources}
+    local = [path for path in paths.values() if path.exists()]
+    names = [source for source, path in paths.items() if not path.exists()]
+    for name in names:
+        _check_name(name, paths[name])
+    request: Json = {"from": names[-1]} if names else {}
+    request.update(_fields(modelfile))
+    files = sources(file for path in local for file in source_files(path))
+    return Creation(request, files, _adapters(modelfile, folder))
+
+
+def _check_name(name: str, path: Path) -> None:
+    """A name that can only have been meant as a path is not asked of the server."""
+    if name.startswith((".", "~", "/", "\\")) or name.endswith((".gguf", ".safetensors", ".hef")):
+        raise ModelfileError(f"FROM {name}: there is no {path}")
+
+
+def _fields(modelfile: Modelfile) -> Json:
+    fields = {name: modelfile.last(name) for name in ("template", "system", "renderer", "parser")}
+    fields["requires"] = modelfile.requires
+    return {
+        **{name: text for name, text in fields.items() if text},
+        **_present("license", list(modelfile.all("license"))),
+        **_present("parameters", modelfile.typed_parameters()),
+        **_present("messages", [{"role": role, "content": text} for role, text in modelfile.messages]),
+    }
+
+
+def _present(name: str, value: object) -> Json:
+    return {name: value} if value else {}
+
+
+def _adapters(modelfile: Modelfile, folder: Path) -> tuple[Source, ...]:
+    value = modelfile.last("adapter")
+    if not value:
+        return ()
+    path = expand_path(value, folder)
+    if not path.exists():
+        raise ModelfileError(f"ADAPTER {value}: there is no {path}")
+    return sources(source_files(path))
+
+
+def sources(files: Iterable[Path]) -> tuple[Source, ...]:
+    """Name files relative to the deepest folder that holds them all."""
+    found = list(dict.fromkeys(files))
+    if not found:
+        return ()
+    common = Path(os.path.commonpath([os.path.abspath(file.parent) for file in found]))
+    return tuple(Source(str(PurePosixPath(Path(os.path.abspath(file)).relative_to(common))), file) for file in found)
+
+
+def digest(path: Path, report: Report) -> str:
+    """`sha256:` and the hash of a file; `report` is told the bytes read so far."""
+    state, done = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            state.update(chunk)
+            done += len(chunk)
+            report(done)
+    return f"sha256:{state.hexdigest()}"
+
+
+def upload(client: Client, files: Sequence[Source], report: Callable[[str, int, int], None]) -> dict[str, str]:
+    """Hash every file, give it to the server, and return the digests by name."""
+    return {source.name: _upload(client, source.path, report) for source in files}
+
+
+def _upload(client: Client, path: Path, report: Callable[[str, int, int], None]) -> str:
+    size = path.stat().st_size
+    found = digest(path, lambda done: report(f"hashing {path.name}", done, size))
+    if not client.has_blob(found):
+        client.upload(found, path, lambda done: report(f"copying file {found}", done, size))
+    return found
