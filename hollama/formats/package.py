@@ -114,7 +114,7 @@ def _tensors(hef: Hef) -> tuple[tuple[str, str, tuple[int, ...]], ...]:
 
 
 def _get(values: Mapping[str, Any], key: str, kind: type) -> Any:
-    value = values.get(key)
+    value: Any = values.get(key)
     if not isinstance(value, kind) or (kind is int and (isinstance(value, bool) or value < 0)):
         raise HefError(f'{CONFIG}: "{key}" is {value!r}, expected {kind.__name__}')
     return value

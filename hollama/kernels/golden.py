@@ -17,10 +17,10 @@ in [1, 63] a group and an f32 scale r a row, real = r * g * w. The whole row acc
     acc = sum over k of (q_k - z) * w_k * g_group(k)             |acc| < 2^31 for 8-bit inputs, < 2^53 for 16-bit ones
     y   = f32(acc) * f32(s * r)          and then  y = y + bias  where there is a bias
 
-RMS norm of n values. With m = max |x| and m = f * 2^e, f in [0.5, 1) (y = 0 where m = 0):
+RMS norm of n values. With m = max |x| and m = f * 2^e, f in [0.5, 1) (e = 0 where m = 0):
 
     t = rint(x * 2^(22 - e))    an integer of at most 23 bits;    v = f64(sum of t^2) * 2^(2e - 44) / n + eps   in f64
-    y = x * f32(1 / sqrt(v)) * weight
+    y = x * f32(1 / sqrt(v)) * weight                            with v = 1 where it is 0
 
 Rotary embedding at position p, head of d values, signed frequencies theta (f32, the first half negative). With
 a = f64(p) * f64(theta_i), c = f32(cos a), n = f32(sin a) as `cos_sin` defines them:   y_i = x_i * c_i + x_(i±d/2) * n_i
@@ -149,7 +149,7 @@ def rms_norm(x: F32, weight: F32, eps: float) -> F32:
     exponent = np.frexp(np.abs(x).max(axis=-1))[1].astype(np.int32)
     t = np.rint(np.ldexp(x, (_NORM_BITS - exponent)[..., None])).astype(np.int64)
     mean = np.ldexp((t * t).sum(axis=-1).astype(np.float64), 2 * exponent - 2 * _NORM_BITS) / x.shape[-1] + eps
-    inverse: F32 = (1.0 / np.sqrt(mean)).astype(np.float32)
+    inverse: F32 = (1.0 / np.sqrt(np.where(mean == 0, 1.0, mean))).astype(np.float32)
     return x * inverse[..., None] * weight
 
 

@@ -29,14 +29,13 @@ _HEADER = struct.Struct("<8sQ16sI")  # magic, XXH3-64 of all that follows it, pa
 _MOST_SESSIONS = 256
 
 
-@dataclass
+@dataclass(eq=False)
 class EmulatedSession:
     """The KV cache of one context."""
 
     model: EmulatedModel
     cache: Cache
     position: int = 0
-    closed: bool = False
 
     def rewind(self, position: int) -> None:
         if not 0 <= position <= self.position:
@@ -67,9 +66,7 @@ class EmulatedSession:
         self.position = position
 
     def close(self) -> None:
-        if not self.closed:
-            self.closed = True
-            self.model.sessions.discard(id(self))
+        self.model.sessions.discard(self)
 
 
 @dataclass
@@ -80,7 +77,7 @@ class EmulatedModel:
     arithmetic: QuantisedArithmetic
     limits: Limits
     key: bytes  # of the package, in saved contexts
-    sessions: set[int] = field(default_factory=set)
+    sessions: set[EmulatedSession] = field(default_factory=set)
 
     @property
     def vocab_size(self) -> int:
@@ -97,7 +94,7 @@ class EmulatedModel:
         if len(self.sessions) >= self.limits.sessions:
             raise BackendError(f"{self.limits.sessions} contexts are open; close one first")
         session = EmulatedSession(self, self.arithmetic.cache(self.limits.context))
-        self.sessions.add(id(session))
+        self.sessions.add(session)
         return session
 
     def step(self, work: Sequence[Work]) -> list[Logits | None]:
@@ -117,7 +114,7 @@ class EmulatedModel:
 
     def _segment(self, work: Work) -> Segment:
         session = _own(work.session)
-        if session.model is not self or session.closed:
+        if session not in self.sessions:
             raise BackendError("the context is closed or belongs to another model")
         if not work.tokens or len(work.tokens) > self.limits.prefill_chunk:
             raise BackendError(f"{len(work.tokens)} tokens in one piece; expected 1 to {self.limits.prefill_chunk}")
