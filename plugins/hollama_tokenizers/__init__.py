@@ -1,1 +1,13 @@
-"""Placeholder until its room is written."""
+"""Our tokenizers: one module each, with its `SPEC`. Knows nothing of what they do."""
+
+from __future__ import annotations
+
+from hollama.hookspecs import hookimpl
+from hollama.interfaces import TokenizerSpec
+
+from . import byte
+
+
+@hookimpl
+def hollama_tokenizers() -> list[TokenizerSpec]:
+    return [byte.SPEC]

@@ -1,0 +1,13 @@
+"""Runs jobs on a loaded model: token ids in, token ids out. Knows no text, names, HTTP or device.
+
+A `Job` is submitted to the `Engine`, whose thread drives the `Scheduler`: at most `parallel` jobs have a `Slot` each,
+with a context of the `ContextPool` and a `Chain` of samplers. A job's tokens never depend on the other jobs.
+"""
+
+from __future__ import annotations
+
+from hollama.engine.engine import Engine
+from hollama.engine.job import End, Job, Listener, Token
+from hollama.engine.stream import Stream
+
+__all__ = ["End", "Engine", "Job", "Listener", "Stream", "Token"]

@@ -1,0 +1,114 @@
+"""The engine's thread, and the door to it from an event loop. Knows no policy: that is the scheduler's."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Sequence
+
+from hollama.engine.chain import Chain
+from hollama.engine.job import Job
+from hollama.engine.options import integer
+from hollama.engine.scheduler import Scheduler
+from hollama.engine.slot import Delivery, Ticket
+from hollama.engine.stream import LoopDelivery, Stream
+from hollama.errors import BackendError, ContextOverflow, RequestError
+from hollama.interfaces import LoadedModel, SamplerContext, SamplerSpec
+
+
+class Engine:
+    """Runs jobs on `model` until closed, `parallel` at once, each in at most `context` tokens."""
+
+    def __init__(self, model: LoadedModel, samplers: Sequence[SamplerSpec], *, parallel: int, context: int) -> None:
+        self._model = model
+        self._samplers = tuple(samplers)
+        self._context = min(context, model.limits.context)
+        self._scheduler = Scheduler(model, parallel)
+        self._inbox: queue.SimpleQueue[Ticket | None] = queue.SimpleQueue()  # None: close
+        self._door = threading.Lock()  # nothing enters the inbox after its None
+        self._closed = False
+        self._thread = threading.Thread(target=self._serve, name="hollama-engine", daemon=True)
+        self._thread.start()
+
+    @property
+    def busy(self) -> int:
+        """Jobs that run."""
+        return self._scheduler.busy
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait for a slot."""
+        return self._scheduler.waiting + self._inbox.qsize()
+
+    def submit(self, job: Job) -> Stream:
+        """Queue a job; call it from a coroutine, on whose event loop the stream will be read.
+
+        Raises ContextOverflow for a prompt longer than the context, RequestError for options or tokens without sense,
+        PluginError if a sampler cannot be built, BackendError after `close`.
+        """
+        delivery = LoopDelivery(asyncio.get_running_loop())
+        ticket = make_ticket(job, delivery, self._model, self._samplers, self._context)
+        with self._door:
+            if self._closed:
+                raise BackendError("the model was unloaded; ask again to load it")
+            self._inbox.put(ticket)
+        return Stream(delivery)
+
+    def close(self) -> None:
+        """End all jobs with a BackendError and close the model. Waits for the step under way."""
+        with self._door:
+            if not self._closed:
+                self._closed = True
+                self._inbox.put(None)
+        self._thread.join()
+
+    def _serve(self) -> None:
+        reason = "the engine failed; load the model again"
+        try:
+            while self._receive():
+                self._scheduler.step()
+            reason = "the model was unloaded before the answer was complete"
+        finally:
+            self._shut(reason)
+
+    def _receive(self) -> bool:
+        """Hand what was submitted to the scheduler; sleep while there is nothing to do. False: close."""
+        while True:
+            idle = not self._scheduler.busy and not self._scheduler.waiting
+            try:
+                ticket = self._inbox.get(block=idle)
+            except queue.Empty:
+                return True
+            if ticket is None:
+                return False
+            self._scheduler.submit(ticket)
+
+    def _shut(self, reason: str) -> None:
+        with self._door:
+            self._closed = True
+        while not self._inbox.empty():
+            if ticket := self._inbox.get():
+                self._scheduler.submit(ticket)
+        self._scheduler.close(reason)
+        self._model.close()
+
+
+def make_ticket(
+    job: Job, delivery: Delivery, model: LoadedModel, samplers: Sequence[SamplerSpec], context: int
+) -> Ticket:
+    """Check a job before it can hold up others; raises as `Engine.submit` says."""
+    room = max(1, min(integer(job.options, "num_ctx", context), context))
+    if not job.prompt:
+        raise RequestError("the prompt has no tokens; a model needs one at least")
+    if len(job.prompt) > room:
+        raise ContextOverflow(
+            f"the prompt has {len(job.prompt)} tokens, the context holds {room}; shorten the prompt or raise num_ctx"
+        )
+    strays = [token for token in job.prompt if not 0 <= token < model.vocab_size]
+    if strays:
+        raise RequestError(
+            f"token {strays[0]} is outside the vocabulary of {model.vocab_size}; is it of another model?"
+        )
+    chain = Chain(samplers, SamplerContext(job.options, job.prompt, model.vocab_size, room))
+    return Ticket(job, chain, delivery, room)

@@ -1,0 +1,65 @@
+"""A job's events on their way from the engine's thread to an event loop. Knows neither side."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hollama.engine.job import End, Token
+
+Event = Token | End | BaseException | None  # None: cancelled, nothing follows
+
+
+class LoopDelivery:
+    """The engine's end."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.cancelled = False
+        self.queue: asyncio.Queue[Event] = asyncio.Queue()
+        self._loop = loop
+
+    def put(self, event: Token | End | BaseException) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self.queue.put_nowait, event)
+        except RuntimeError:  # the loop is closed: nobody listens any more
+            self.cancelled = True
+
+
+class Stream:
+    """The consumer's end: an asynchronous iterator of tokens and, last, the end.
+
+    A consumer that leaves early, is cancelled, or just drops the stream, cancels the job within a token. A failed
+    job raises its error once.
+    """
+
+    def __init__(self, delivery: LoopDelivery) -> None:
+        self._delivery = delivery
+        self._over = False
+
+    def __aiter__(self) -> Stream:
+        return self
+
+    async def __anext__(self) -> Token | End:
+        if self._over:
+            raise StopAsyncIteration
+        try:
+            event = await self._delivery.queue.get()
+        except BaseException:
+            self.cancel()
+            raise
+        self._over = not isinstance(event, Token)
+        if event is None:
+            raise StopAsyncIteration
+        if isinstance(event, BaseException):
+            raise event
+        return event
+
+    def cancel(self) -> None:
+        """End the job within a token; a consumer that waits gets the end of the iteration. From the loop's thread."""
+        self._delivery.cancelled = True
+        self._delivery.queue.put_nowait(None)
+
+    async def aclose(self) -> None:
+        self.cancel()
+
+    def __del__(self) -> None:
+        self._delivery.cancelled = True
