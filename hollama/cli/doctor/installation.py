@@ -1,0 +1,83 @@
+"""Plugins, backends and the settings of the environment: do they fit together?"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+
+from hollama.cli.doctor.finding import Finding
+from hollama.config import Address, Settings
+from hollama.errors import PluginError
+from hollama.interfaces import BackendSpec
+from hollama.plugins import Plugins, load_plugins
+
+
+def plugin_findings(settings: Settings) -> Iterator[Finding]:
+    try:
+        plugins = load_plugins()
+    except PluginError as error:
+        yield Finding("Plugins", "fail", str(error))
+        return
+    counts = ", ".join(f"{len(found)} {kind}" for kind, found in plugins)
+    yield Finding("Plugins", "ok", f"{counts} (`hollama plugins` lists them)")
+    yield from backend_findings(plugins, settings.backend)
+
+
+def backend_findings(plugins: Plugins, chosen: str) -> Iterator[Finding]:
+    """Every backend's word about its device; only the chosen one can fail."""
+    for name, contribution in plugins.backends.items():
+        mark = " (in use)" if name == chosen else ""
+        yield _probed(f"Backend {name}{mark}", contribution.spec, name == chosen)
+    if chosen not in plugins.backends:
+        names = ", ".join(plugins.backends) or "none"
+        yield Finding(f"Backend {chosen}", "fail", "no plugin provides it", f"set HOLLAMA_BACKEND to one of: {names}")
+
+
+def _probed(subject: str, spec: BackendSpec, chosen: bool) -> Finding:
+    try:
+        state = spec.probe()
+    except Exception as error:  # a plugin's bug must not hide what the other checks find
+        return Finding(
+            subject, "fail" if chosen else "warn", f"its probe failed: {error!r}", "tell the plugin's author"
+        )
+    if state.available:
+        return Finding(subject, "ok", state.detail)
+    advice = "choose another with HOLLAMA_BACKEND" if chosen else ""
+    return Finding(subject, "fail" if chosen else "ok", f"not available: {state.detail}", advice)
+
+
+def setting_findings(settings: Settings, environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Every setting in force, where it comes from, and what looks like a misspelt one."""
+    names = [field.name.upper() for field in fields(settings)]
+    for name in names:
+        value = getattr(settings, name.lower())
+        yield Finding(f"Setting {name}", "ok", f"{_text(value)} ({source(name, environment)})")
+    for variable in environment:
+        near = _misspelt(variable, names)
+        if near:
+            yield Finding(f"Setting {variable}", "warn", "no such setting", f"did you mean {near}?")
+
+
+def source(name: str, environment: Mapping[str, str]) -> str:
+    """Which variable a setting was taken from; `HOLLAMA_X` wins over `OLLAMA_X`."""
+    for variable in (f"HOLLAMA_{name}", f"OLLAMA_{name}"):
+        if environment.get(variable):
+            return f"from {variable}"
+    return "default"
+
+
+def _misspelt(variable: str, names: list[str]) -> str:
+    prefix, found, name = variable.partition("OLLAMA_")
+    if not found or prefix not in ("", "H") or name in names:
+        return ""
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.75)
+    return f"{prefix}OLLAMA_{near[0]}" if near else ""
+
+
+def _text(value: object) -> str:
+    if isinstance(value, Address):
+        return value.url
+    if isinstance(value, tuple):
+        return f"{len(value)} of them"
+    return "none" if value == "" else str(value)
