@@ -200,10 +200,12 @@ class GgufFile:
 
         Raises TensorUnreadable for types that `gguf` cannot dequantise, and for blocks of the other byte order.
         """
-        info = self.info(name)
+        info, array = self.info(name), self.array(name)
+        if rows == ALL:
+            return self._dequantised(info, array)
         if info.type not in NATIVE and len(info.shape) < 2:  # its rows lie within blocks
-            return self._dequantised(info, self.array(name))[rows]
-        return self._dequantised(info, self.array(name)[rows])
+            return self._dequantised(info, array)[rows]
+        return self._dequantised(info, array[rows])
 
     def _dequantised(self, info: TensorInfo, data: Array) -> npt.NDArray[np.float32]:
         if info.type in NATIVE:
@@ -326,7 +328,7 @@ def _check_info(name: str, shape: tuple[int, ...], number: int, offset: int) -> 
     if prod(extent for extent in shape if extent) > MAX_ELEMENTS:
         raise TensorInvalid(f"tensor {name!r:.100} has the shape {shape}: more elements than can be counted")
     block, size = gguf.GGML_QUANT_SIZES[kind]
-    if block > 1 and (not shape or shape[-1] % block):
+    if kind not in NATIVE and (not shape or shape[-1] % block):
         raise TensorInvalid(f"tensor {name!r:.100} of shape {shape} has no whole number of {kind.name} blocks in a row")
     return TensorInfo(name, shape, kind, offset, prod(shape) // block * size)
 

@@ -137,15 +137,19 @@ class SafetensorsFile:
         info = self.info(name)
         match info.dtype:
             case "BF16":
-                halves = np.frombuffer(self.raw(name), "<u2").reshape(info.shape)[rows]
+                halves = _rows(np.frombuffer(self.raw(name), "<u2").reshape(info.shape), rows)
                 return (halves.astype(np.uint32) << np.uint32(16)).view(np.float32)
             case "F8_E4M3" | "F8_E5M2":
                 table = _e4m3() if info.dtype == "F8_E4M3" else _e5m2()
-                return table[np.frombuffer(self.raw(name), np.uint8).reshape(info.shape)[rows]]
+                return table[_rows(np.frombuffer(self.raw(name), np.uint8).reshape(info.shape), rows)]
             case "C64":
                 raise TensorUnreadable(f"tensor {name!r} is complex; it has no float32 form")
             case _:
-                return self.array(name)[rows].astype(np.float32, copy=False)
+                return _rows(self.array(name), rows).astype(np.float32, copy=False)
+
+
+def _rows(array: Array, rows: slice) -> Array:
+    return array if rows == ALL else array[rows]  # a scalar has none
 
 
 @dataclass(frozen=True)
