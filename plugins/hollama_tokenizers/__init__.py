@@ -5,9 +5,9 @@ from __future__ import annotations
 from hollama.hookspecs import hookimpl
 from hollama.interfaces import TokenizerSpec
 
-from . import byte
+from . import byte, huggingface
 
 
 @hookimpl
 def hollama_tokenizers() -> list[TokenizerSpec]:
-    return [byte.SPEC]
+    return [byte.SPEC, huggingface.SPEC]
