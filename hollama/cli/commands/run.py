@@ -60,10 +60,15 @@ def _piped() -> str | None:
 
 
 def _question(words: list[str], piped: str | None) -> tuple[str, str]:
+    """The model and what to ask it: what was piped in, then the words of the command line."""
+    name, *rest = words or [_embedded()]
+    return name, " ".join(filter(None, [piped, *rest]))
+
+
+def _embedded() -> str:
     from hollama.runtime.embedded import EMBEDDED
 
-    name, *rest = words or [EMBEDDED]
-    return name, " ".join(filter(None, [piped, *rest]))
+    return EMBEDDED
 
 
 def _format(text: str | None) -> Any:
