@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import Any, Literal
@@ -122,7 +122,7 @@ def _decode(data: memoryview) -> str:
         raise MetadataInvalid(f"a string of the GGUF is not UTF-8: {error}") from None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Metadata(Mapping[str, Any]):
     """Keys and values in file order: int, float, bool, str, lists of str or of lists, NumPy arrays of numbers.
 
@@ -150,15 +150,15 @@ class Metadata(Mapping[str, Any]):
         return len(self._places)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GgufFile:
     """An open GGUF, mapped: only what is asked for is read."""
 
     version: int
     byte_order: ByteOrder
-    metadata: Metadata
-    tensors: Mapping[str, TensorInfo]
-    _data: memoryview
+    metadata: Metadata = field(repr=False)
+    tensors: Mapping[str, TensorInfo] = field(repr=False)
+    _data: memoryview = field(repr=False)
 
     @classmethod
     def open(cls, path: Path) -> GgufFile:

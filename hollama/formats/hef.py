@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import BinaryIO
@@ -87,7 +87,7 @@ class HefResourceInvalid(HefError):
     """An external resource that lies outside the file's resource area, or twice under one name."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Resources(Mapping[str, memoryview]):
     """External resources by name, in file order: read-only views, hashed when first asked for.
 
@@ -119,16 +119,16 @@ class Resources(Mapping[str, memoryview]):
         return len(self._entries)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Hef:
     """An open HEF file. Mapped: opening costs a hash of the protobuf, and resources are read when used."""
 
     path: Path
     size: int  # bytes
     container: Container
-    proto: pb.HefFile
-    resources: Resources
-    _data: memoryview
+    proto: pb.HefFile = field(repr=False)
+    resources: Resources = field(repr=False)
+    _data: memoryview = field(repr=False)
 
     @classmethod
     def open(cls, path: Path) -> Hef:

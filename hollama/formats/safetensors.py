@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -86,13 +86,13 @@ class Streamed:
     chunks: Iterable[bytes | memoryview]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SafetensorsFile:
     """The tensors of one file, mapped: only what is asked for is read."""
 
     metadata: Mapping[str, str]
-    infos: Mapping[str, TensorInfo]
-    _data: memoryview
+    infos: Mapping[str, TensorInfo] = field(repr=False)
+    _data: memoryview = field(repr=False)
 
     @classmethod
     def open(cls, path: Path) -> SafetensorsFile:
@@ -152,11 +152,11 @@ def _rows(array: Array, rows: slice) -> Array:
     return array if rows == ALL else array[rows]  # a scalar has none
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SafetensorsFolder:
     """The tensors of a folder's files, by the same methods as one file's."""
 
-    files: Mapping[str, SafetensorsFile]  # by tensor name
+    files: Mapping[str, SafetensorsFile] = field(repr=False)  # by tensor name
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -157,6 +157,15 @@ def test_sources_of_every_kind_give_the_same_bytes(tmp_path):
     assert len({(tmp_path / f"{i}").read_bytes() for i in range(len(sources))}) == 1
 
 
+def test_resources_are_streamed(tmp_path):
+    piece = bytes(1 << 20)
+    with only(HefError, megabytes=4):
+        write_hef(tmp_path / "big.hef", network_groups=[], resources={"big": (piece for _ in range(32))})
+        with Hef.open(tmp_path / "big.hef") as hef:
+            assert len(hef.resources["big"]) == 32 << 20
+    assert hef.size > 32 << 20
+
+
 def test_a_failed_write_leaves_the_old_file(tmp_path, sample):
     path = tmp_path / "kept.hef"
     path.write_bytes(sample.read_bytes())

@@ -79,8 +79,8 @@ def test_byte_fallback():
 
 def test_a_huge_file_is_not_read(tmp_path):
     with (tmp_path / "tokenizer.model").open("wb") as file:
-        file.truncate(MAX_SIZE + 1)
-    with only(SentencePieceError):
+        file.truncate(64 * MAX_SIZE)
+    with only(SentencePieceError), pytest.raises(SentencePieceError, match=str(MAX_SIZE)):
         SentencePieceModel.open(tmp_path / "tokenizer.model")
 
 
