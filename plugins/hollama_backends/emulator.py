@@ -5,7 +5,6 @@ Knows tokens, contexts and packages; no text, no requests.
 
 from __future__ import annotations
 
-import json
 import os
 import struct
 from collections.abc import Sequence
@@ -33,8 +32,8 @@ _MOST_SESSIONS = 256
 class EmulatedSession:
     """The KV cache of one context."""
 
-    model: EmulatedModel
-    cache: Cache
+    model: EmulatedModel = field(repr=False)
+    cache: Cache = field(repr=False)
     position: int = 0
 
     def rewind(self, position: int) -> None:
@@ -62,7 +61,7 @@ class EmulatedSession:
             raise BackendError("the saved context is damaged")
         for index, array in enumerate(arrays):
             stored = np.frombuffer(data, np.uint8, size, _HEADER.size + index * size)
-            array[:, :position] = stored.reshape(array.shape[0], position, -1)
+            array[:, :position] = stored.reshape(array.shape[0], position, array.shape[2])
         self.position = position
 
     def close(self) -> None:
@@ -73,8 +72,8 @@ class EmulatedSession:
 class EmulatedModel:
     """A package on the CPU."""
 
-    graph: Graph
-    arithmetic: QuantisedArithmetic
+    graph: Graph = field(repr=False)
+    arithmetic: QuantisedArithmetic = field(repr=False)
     limits: Limits
     key: bytes  # of the package, in saved contexts
     sessions: set[EmulatedSession] = field(default_factory=set)
@@ -142,7 +141,7 @@ def load(package: Path, context: int) -> EmulatedModel:
         graph, weights = read_model(hef)
         limits = Limits(_context(info, context), info.prefill_chunk, _MOST_SESSIONS)
         arithmetic = QuantisedArithmetic(graph, weights, limits.context)
-        key = xxhash.xxh3_128_digest(json.dumps([hef.model_hash, info.context]))
+        key = xxhash.xxh3_128_digest(hef.model_hash.encode())
     return EmulatedModel(graph, arithmetic, limits, key)
 
 

@@ -1,0 +1,144 @@
+"""The emulator: the same bits whatever the chunking and whoever shares the step; contexts that rewind, save and load."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hollama.compiler import CompileSettings, compile_checkpoint
+from hollama.errors import BackendError
+from hollama.interfaces import Work
+from hollama_backends.emulator import load
+from tests.checkpoints import random_checkpoint
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("emulator")
+    random_checkpoint(folder / "checkpoint")
+    settings = CompileSettings(context=64, group_size=32)
+    compile_checkpoint(folder / "checkpoint", folder / "m.hef", settings, lambda *_: None)
+    return folder / "m.hef"
+
+
+@pytest.fixture(scope="module")
+def model(package):
+    return load(package, 0)
+
+
+@pytest.fixture(autouse=True)
+def no_session_is_left_open(model):
+    yield
+    model.close()
+
+
+def feed(model, session, tokens, chunk=96):
+    for start in range(0, len(tokens), chunk):
+        (logits,) = model.step([Work(session, tokens[start : start + chunk])])
+    return logits
+
+
+tokens_lists = st.lists(st.integers(0, 258), min_size=1, max_size=40)
+
+
+@settings(max_examples=25, deadline=None)
+@given(tokens_lists, st.integers(1, 40))
+def test_chunking_does_not_matter(model, tokens, chunk):
+    first, second = model.open(), model.open()
+    assert feed(model, first, tokens).tobytes() == feed(model, second, tokens, chunk).tobytes()
+    assert first.position == second.position == len(tokens)
+    first.close()
+    second.close()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(tokens_lists, min_size=2, max_size=5))
+def test_company_does_not_matter(model, prompts):
+    alone = []
+    for tokens in prompts:
+        session = model.open()
+        alone.append(feed(model, session, tokens))
+        session.close()
+    sessions = [model.open() for _ in prompts]
+    together = model.step([Work(session, tokens) for session, tokens in zip(sessions, prompts, strict=True)])
+    for session in sessions:
+        session.close()
+    assert [logits.tobytes() for logits in together] == [logits.tobytes() for logits in alone]
+
+
+@settings(max_examples=25, deadline=None)
+@given(tokens_lists, tokens_lists, st.data())
+def test_rewind_save_and_load(model, tokens, others, data):
+    kept = data.draw(st.integers(0, len(tokens) - 1))
+    session, fresh = model.open(), model.open()
+    expected = feed(model, session, tokens)
+    session.rewind(kept)
+    saved = session.save()
+    feed(model, session, others[: 64 - kept])
+    session.rewind(kept)
+    assert feed(model, session, tokens[kept:]).tobytes() == expected.tobytes()
+    fresh.load(saved)
+    assert fresh.position == kept
+    assert feed(model, fresh, tokens[kept:]).tobytes() == expected.tobytes()
+    session.close()
+    fresh.close()
+
+
+def test_only_wanted_logits_are_computed(model):
+    first, second = model.open(), model.open()
+    results = model.step([Work(first, [1, 2], logits=False), Work(second, [1, 2])])
+    assert results[0] is None
+    assert results[1].shape == (259,)
+    assert results[1].dtype == np.float32
+    first.close()
+    second.close()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_damaged_context_is_refused(model, data):
+    session = model.open()
+    feed(model, session, [1, 2, 3])
+    saved = bytearray(session.save())
+    if data.draw(st.booleans()):
+        del saved[data.draw(st.integers(0, len(saved) - 1)) :]
+    else:
+        saved[data.draw(st.integers(0, len(saved) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    with pytest.raises(BackendError):
+        session.load(bytes(saved))
+    assert session.position == 3
+    session.close()
+
+
+@pytest.mark.parametrize(
+    ("tokens", "message"),
+    [([], "0 tokens"), ([1] * 65, "65 tokens"), ([-1], "vocabulary"), ([259], "vocabulary")],
+)
+def test_bad_work_is_refused(model, tokens, message):
+    session = model.open()
+    with pytest.raises(BackendError, match=message):
+        model.step([Work(session, tokens)])
+    assert session.position == 0
+    session.close()
+
+
+def test_a_full_context_is_refused(model):
+    session = model.open()
+    feed(model, session, [1] * 64)
+    with pytest.raises(BackendError, match="64-token context"):
+        model.step([Work(session, [1])])
+    session.close()
+
+
+def test_a_closed_or_doubled_context_is_refused(model):
+    session = model.open()
+    with pytest.raises(BackendError, match="twice"):
+        model.step([Work(session, [1]), Work(session, [2])])
+    session.close()
+    with pytest.raises(BackendError, match="closed"):
+        model.step([Work(session, [1])])
+
+
+def test_more_context_than_compiled_is_refused(package):
+    with pytest.raises(BackendError, match="compiled for a 64-token context"):
+        load(package, 65)

@@ -1,0 +1,134 @@
+"""Checkpoint in, package out: what is in it, and that the quantised model still says what the float one did."""
+
+import numpy as np
+import pytest
+
+from hollama.compiler import CompileSettings, compile_checkpoint
+from hollama.compiler.calibration import DEFAULT_TEXT
+from hollama.compiler.pipeline import open_checkpoint, read_weights
+from hollama.errors import CompileError
+from hollama.formats.hef import Hef
+from hollama.formats.package import read_config, read_info, read_tokenizer
+from hollama.formats.package_weights import read_model
+from hollama.ir.floating import FloatArithmetic
+from hollama.ir.interpreter import Segment, run
+from hollama.ir.quantised import QuantisedArithmetic
+from hollama.kernels import golden
+from hollama.models.decoder import build
+from hollama.models.table import ARCHITECTURES
+from tests.checkpoints import CHATML, byte_tokenizer, random_checkpoint
+
+SETTINGS = CompileSettings(context=128, group_size=32)
+
+
+def quiet(status, done, of):
+    pass
+
+
+def dequantised(graph, weights, original):
+    """The float weights that a package's integers stand for."""
+    found = dict(original)
+    for node in graph.linears():
+        linear = weights.linears[node.weight]
+        integers = golden.unpack(linear, 8).integers.T.astype(np.float32)
+        found[node.weight] = integers * linear.row_scale[:, None]
+    return found
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_quantised_logits_are_those_of_the_rounded_weights(tmp_path, architecture):
+    folder = random_checkpoint(tmp_path / "checkpoint", architecture)
+    compile_checkpoint(folder, tmp_path / "model.hef", SETTINGS, quiet)
+    checkpoint = open_checkpoint(folder)
+    graph, sources = build(checkpoint.shape)
+    original = read_weights(graph, sources, checkpoint)
+    tokens = byte_tokenizer().encode(DEFAULT_TEXT[:60]).ids
+    with Hef.open(tmp_path / "model.hef") as hef:
+        stored_graph, weights = read_model(hef)
+        assert stored_graph == graph
+        rounded = dequantised(graph, weights, original)
+        reference = FloatArithmetic(graph, rounded, checkpoint.shape.signed_theta)
+        expected = run(graph, reference, [Segment(reference.cache(60), 0, tokens, range(60))])
+        arithmetic = QuantisedArithmetic(stored_graph, weights, 128)
+        found = run(graph, arithmetic, [Segment(arithmetic.cache(60), 0, tokens, range(60))])
+    error = np.sqrt(np.mean((found - expected) ** 2)) / np.std(expected)
+    assert 0.001 < error < 0.15  # what is left is the 8 bits of activations and KV cache
+    for name, matrix in rounded.items():
+        assert np.abs(matrix - original[name]).mean() <= 0.15 * np.abs(original[name]).mean()
+
+
+def test_a_package_describes_itself(tmp_path):
+    folder = random_checkpoint(tmp_path / "tiny")
+    compile_checkpoint(folder, tmp_path / "model.hef", SETTINGS, quiet)
+    info = read_info(tmp_path / "model.hef")
+    assert (info.architecture, info.context, info.vocab_size, info.quantization) == ("qwen2", 128, 259, "W4A8KV8")
+    assert (info.chat_template, info.eos_token, info.eos_token_ids) == (CHATML, "<|im_end|>", (258,))
+    assert info.options == {"temperature": 0.7}
+    assert info.metadata["general.name"] == "tiny"
+    assert info.metadata["qwen2.block_count"] == 2
+    with Hef.open(tmp_path / "model.hef") as hef:
+        assert set(hef.network_groups) == {"prefill", "tbt"}
+        assert read_tokenizer(hef) == (folder / "tokenizer.json").read_bytes()
+        assert read_config(hef)["pre_process_params"]["prefill_input_tokens_count"] == 96
+        assert len(hef.network_group("tbt").caches) == 4
+
+
+def test_the_same_checkpoint_gives_the_same_bytes(tmp_path):
+    folder = random_checkpoint(tmp_path / "checkpoint")
+    for name in ("a", "b"):
+        compile_checkpoint(folder, tmp_path / name, SETTINGS, quiet)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize("group_size", [0, 32, 64])
+def test_group_sizes(tmp_path, group_size):
+    folder = random_checkpoint(tmp_path / "checkpoint")
+    compile_checkpoint(folder, tmp_path / "model.hef", CompileSettings(group_size=group_size), quiet)
+    with Hef.open(tmp_path / "model.hef") as hef:
+        _, weights = read_model(hef)
+    assert weights.linears["0.qkv"].group_scale.shape[1] == (64 // group_size if group_size else 1)
+
+
+def test_progress_ends(tmp_path):
+    seen = []
+    folder = random_checkpoint(tmp_path / "checkpoint")
+    compile_checkpoint(folder, tmp_path / "m", SETTINGS, lambda *step: seen.append(step))
+    assert list(dict.fromkeys(status for status, _, _ in seen)) == [
+        "reading checkpoint", "calibrating", "quantising", "writing package",
+    ]  # fmt: skip
+
+
+def _drop_weight(folder):
+    config = (folder / "config.json").read_text()
+    (folder / "config.json").write_text(config.replace('"num_hidden_layers": 2', '"num_hidden_layers": 3'))
+
+
+BROKEN = {
+    "no config.json": lambda folder: (folder / "config.json").unlink(),
+    "is no JSON": lambda folder: (folder / "config.json").write_text("{"),
+    "unsupported architecture": lambda folder: random_checkpoint(folder, architectures=["MambaForCausalLM"]),
+    'no weight "model.layers.2.input_layernorm.weight"': _drop_weight,
+    "cannot be cut into groups": lambda folder: random_checkpoint(folder, intermediate_size=80),
+    "do not fit|does not fit": lambda folder: random_checkpoint(folder, vocab_size=40),
+    "expected a positive whole number": lambda folder: (folder / "config.json").write_text(
+        '{"architectures": ["LlamaForCausalLM"], "hidden_size": -4}'
+    ),
+}
+
+
+@pytest.mark.parametrize("message", BROKEN)
+def test_a_broken_checkpoint_is_refused_and_leaves_nothing(tmp_path, message):
+    folder = random_checkpoint(tmp_path / "checkpoint")
+    BROKEN[message](folder)
+    with pytest.raises(CompileError, match=message):
+        compile_checkpoint(folder, tmp_path / "model.hef", SETTINGS, quiet)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
+
+
+def test_a_weight_that_is_not_finite_is_refused(tmp_path):
+    folder = random_checkpoint(tmp_path / "checkpoint")
+    data = bytearray((folder / "model.safetensors").read_bytes())
+    data[-4:] = np.float32(np.nan).tobytes()
+    (folder / "model.safetensors").write_bytes(data)
+    with pytest.raises(CompileError, match="not finite"):
+        compile_checkpoint(folder, tmp_path / "model.hef", SETTINGS, quiet)
