@@ -12,6 +12,7 @@ HollamaError                      status 500 unless said otherwise; the message 
 ├── ModelfileError          400   a Modelfile that does not parse
 ├── OptionInvalid                 a request option of the wrong type
 ├── StoreError                    the models' folder: blobs, manifests
+├── CreateError                   a model that cannot be made as asked
 ├── CompileError            400   a checkpoint that cannot become a package
 ├── BackendError                  an accelerator that cannot load or run a package
 ├── PluginError                   a plugin that clashes, misspells a hook or fails to load
@@ -91,6 +92,10 @@ class StoreError(HollamaError):
 
 class DigestInvalid(StoreError):
     status = 400
+
+
+class CreateError(HollamaError):
+    pass
 
 
 class CompileError(HollamaError):

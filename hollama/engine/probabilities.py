@@ -8,6 +8,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from hollama.interfaces import Logits
+from hollama.kernels import golden
+
 Floats = NDArray[np.float64]
 
 _LN2 = 0.6931471805599453
@@ -15,7 +18,8 @@ _TERMS = 12  # of the series of atanh: 0.1716 ** 25 / 25 is below a unit in the 
 
 
 def exp(x: Floats) -> Floats:
-    return np.exp(x)
+    """e^x for x <= 0, to single precision."""
+    return golden.exp(x.astype(np.float32)).astype(np.float64)
 
 
 def log(x: Floats) -> Floats:
@@ -46,6 +50,22 @@ def log_softmax(logits: NDArray[np.floating]) -> Floats:
     """Natural logarithms of `softmax`."""
     shifted = _below_top(logits)
     return shifted - log(np.asarray(total(exp(shifted))))
+
+
+def ranked(logits: Logits) -> tuple[NDArray[np.intp], Floats]:
+    """The tokens with a probability above 0, the most probable first (of equals the lower id), and what it is."""
+    ids = np.flatnonzero(logits > -np.inf)
+    ids = ids[np.argsort(-logits[ids], kind="stable")]
+    probabilities = softmax(logits[ids])
+    count = int(np.count_nonzero(probabilities))
+    return ids[:count], probabilities[:count]
+
+
+def keep(logits: Logits, ids: NDArray[np.intp]) -> Logits:
+    """Forbid all tokens but `ids`."""
+    kept = np.full_like(logits, -np.inf)
+    kept[ids] = logits[ids]
+    return kept
 
 
 def _below_top(logits: NDArray[np.floating]) -> Floats:

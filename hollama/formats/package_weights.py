@@ -140,11 +140,13 @@ def _check_ranges(graph: Graph, embed: Node, ranges: Mapping[str, Quantisation])
 
 
 def _read_linear(stored: SafetensorsFile, node: Node, inputs: int) -> PackedLinear:
-    packed = _read(stored, f"{node.weight}.packed", "U8", (node.width, inputs // 2))
-    groups = stored.info(f"{node.weight}.group_scale").shape[-1:]
-    if not groups or not groups[0] or inputs % groups[0]:
-        raise HefError(f'"{node.weight}": {inputs} inputs cannot be cut into {groups} groups')
-    group_scale = _read(stored, f"{node.weight}.group_scale", "U8", (node.width, groups[0]))
+    columns = (stored.info(f"{node.weight}.packed").shape or (0,))[-1]
+    groups = (stored.info(f"{node.weight}.group_scale").shape or (0,))[-1]
+    size = 2 * columns // groups if groups else 0
+    if not size or size * groups != 2 * columns or not 2 * columns - size < inputs <= 2 * columns:
+        raise HefError(f'"{node.weight}": {groups} groups of {size} weights do not make rows of {inputs}')
+    packed = _read(stored, f"{node.weight}.packed", "U8", (node.width, columns))
+    group_scale = _read(stored, f"{node.weight}.group_scale", "U8", (node.width, groups))
     row_scale = _read(stored, f"{node.weight}.row_scale", "F32", (node.width,))
     bias = _read(stored, f"{node.weight}.bias", "F32", (node.width,)) if node.bias else None
     low, high = packed & 15, packed >> 4
@@ -152,7 +154,7 @@ def _read_linear(stored: SafetensorsFile, node: Node, inputs: int) -> PackedLine
         raise HefError(f'"{node.weight}": weights outside [-7, 7] or group scales outside [1, {GROUP_SCALE_MAX}]')
     if not np.isfinite(row_scale).all() or (bias is not None and not np.isfinite(bias).all()):
         raise HefError(f'"{node.weight}": a scale or bias is not finite')
-    return PackedLinear(packed, group_scale, row_scale, bias)
+    return PackedLinear(inputs, packed, group_scale, row_scale, bias)
 
 
 def _read_norm(stored: SafetensorsFile, node: Node) -> F32:

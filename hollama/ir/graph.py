@@ -149,10 +149,8 @@ def _verify(graph: Graph) -> None:
 
 def _fits(graph: Graph, node: Node, inputs: list[int]) -> bool:
     match node.op:
-        case "embed":
+        case "embed" | "linear":
             return node.width > 0
-        case "linear":
-            return node.width > 0 and inputs[0] % 2 == 0
         case "slice":
             return 0 < node.width <= inputs[0] - node.start
         case "rms_norm":

@@ -11,7 +11,7 @@ Quantisation. A quantised tensor has a static scale s (f32), zero point z and b 
 
 Embedding. The table has 16 bits with one scale and zero point:  x = f32(q - z) * s.
 
-Linear layer, K inputs, groups of G (G = K is channel-wise). Weights are w in [-7, 7] (4 bits) with an integer scale g
+Linear layer, K inputs, groups of G (G >= K is channel-wise; the last group may be cut short). Weights are w in [-7, 7] (4 bits) with an integer scale g
 in [1, 63] a group and an f32 scale r a row, real = r * g * w. The whole row accumulates in integers:
 
     acc = sum over k of (q_k - z) * w_k * g_group(k)             |acc| < 2^31 for 8-bit inputs, < 2^53 for 16-bit ones
@@ -83,9 +83,11 @@ class Quantisation:
 class PackedLinear:
     """Weights of a linear layer as stored: two values a byte, low nibble first, each w + 8.
 
-    packed (outputs, inputs / 2) uint8, group_scale (outputs, groups) uint8, row_scale (outputs,) f32, bias likewise.
+    packed (outputs, groups * G / 2) uint8, where inputs are filled up with w = 0 to whole groups;
+    group_scale (outputs, groups) uint8, row_scale (outputs,) f32, bias likewise.
     """
 
+    inputs: int
     packed: NDArray[np.uint8]
     group_scale: NDArray[np.uint8]
     row_scale: F32
@@ -130,7 +132,7 @@ def unpack(weights: PackedLinear, input_bits: int) -> Linear:
     values = np.stack([low, high], axis=-1).reshape(rows, half * 2).astype(np.int16) - 8
     groups = weights.group_scale.shape[1]
     scaled = values.reshape(rows, groups, -1) * weights.group_scale.astype(np.int16)[:, :, None]
-    scaled = scaled.reshape(rows, half * 2)
+    scaled = scaled.reshape(rows, half * 2)[:, : weights.inputs]
     bound = int(np.abs(scaled.astype(np.int64)).sum(axis=1).max(initial=0))
     narrow = bound * ((1 << input_bits) - 1) < 1 << 24
     integers: F32 | F64 = scaled.T.astype(np.float32) if narrow else scaled.T.astype(np.float64)

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import re
+import secrets
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,6 +82,10 @@ class Blobs:
         with refusing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             return BlobWriter(self.folder)
+
+    def temporary(self) -> Path:
+        """A name for a file to be adopted later; pruning takes it for unfinished work, ours and Ollama's alike."""
+        return self.folder / f"sha256-{secrets.token_hex(8)}"
 
     def add(self, source: bytes | Path) -> tuple[str, int]:
         """Copy bytes or a file in; returns its digest and its size in bytes."""

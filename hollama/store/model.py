@@ -83,7 +83,7 @@ class StoredModel:
 
     @property
     def adapter_paths(self) -> tuple[Path, ...]:
-        return tuple(self.blobs.path(layer.digest) for layer in self.all(media.ADAPTER))
+        return tuple(self.blobs.path(layer.digest) for layer in self.all(media.ADAPTER, media.ADAPTER_FILE))
 
     @property
     def projector_paths(self) -> tuple[Path, ...]:

@@ -160,10 +160,12 @@ def _string(value: str, spec: _Spec) -> str | None:
     match spec.verb:
         case "v" | "s":
             return _padded(shown, spec)
+        case "q" if "#" in spec.flags and "`" not in shown and shown.isprintable():
+            return _padded(f"`{shown}`", spec)
         case "q":
             return _padded(quoted(shown, ascii_only="+" in spec.flags), spec)
         case "x" | "X":
-            digits = encoded(shown).hex(" " if " " in spec.flags else "")
+            digits = encoded(shown).hex(" ") if " " in spec.flags else encoded(shown).hex()
             return _padded(digits.upper() if spec.verb == "X" else digits, spec)
     return None
 

@@ -80,13 +80,19 @@ def test_the_same_checkpoint_gives_the_same_bytes(tmp_path):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-@pytest.mark.parametrize("group_size", [0, 32, 64])
-def test_group_sizes(tmp_path, group_size):
-    folder = random_checkpoint(tmp_path / "checkpoint")
+@pytest.mark.parametrize(("group_size", "groups"), [(0, 1), (32, 3), (64, 2), (256, 1)])
+def test_group_sizes_need_not_fill_the_row(tmp_path, group_size, groups):
+    folder = random_checkpoint(tmp_path / "checkpoint", intermediate_size=86)
     compile_checkpoint(folder, tmp_path / "model.hef", CompileSettings(group_size=group_size), quiet)
     with Hef.open(tmp_path / "model.hef") as hef:
         _, weights = read_model(hef)
-    assert weights.linears["0.qkv"].group_scale.shape[1] == (64 // group_size if group_size else 1)
+    assert weights.linears["0.down"].group_scale.shape == (64, groups)
+
+
+def test_an_odd_group_size_is_refused(tmp_path):
+    folder = random_checkpoint(tmp_path / "checkpoint")
+    with pytest.raises(CompileError, match="even"):
+        compile_checkpoint(folder, tmp_path / "model.hef", CompileSettings(group_size=31), quiet)
 
 
 def test_progress_ends(tmp_path):
@@ -108,7 +114,6 @@ BROKEN = {
     "is no JSON": lambda folder: (folder / "config.json").write_text("{"),
     "unsupported architecture": lambda folder: random_checkpoint(folder, architectures=["MambaForCausalLM"]),
     'no weight "model.layers.2.input_layernorm.weight"': _drop_weight,
-    "cannot be cut into groups": lambda folder: random_checkpoint(folder, intermediate_size=80),
     "do not fit|does not fit": lambda folder: random_checkpoint(folder, vocab_size=40),
     "expected a positive whole number": lambda folder: (folder / "config.json").write_text(
         '{"architectures": ["LlamaForCausalLM"], "hidden_size": -4}'

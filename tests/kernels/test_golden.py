@@ -34,14 +34,16 @@ def scalar_exp2(x):
 
 
 def random_linear(rng, inputs, outputs, group):
-    packed = rng.integers(1, 16, (outputs, inputs // 2), np.uint8) | rng.integers(1, 16, (outputs, inputs // 2)) << 4
-    scales = rng.integers(1, 64, (outputs, inputs // group), np.uint8)
+    groups = -(-inputs // group)
+    half = (outputs, groups * group // 2)
+    packed = rng.integers(1, 16, half, np.uint8) | rng.integers(1, 16, half) << 4
+    scales = rng.integers(1, 64, (outputs, groups), np.uint8)
     row_scale = rng.random(outputs, f32) * f32(0.01) + f32(1e-6)
-    return PackedLinear(packed.astype(np.uint8), scales, row_scale, rng.standard_normal(outputs, f32))
+    return PackedLinear(inputs, packed.astype(np.uint8), scales, row_scale, rng.standard_normal(outputs, f32))
 
 
 @settings(max_examples=40, deadline=None)
-@given(seeds, st.sampled_from([8, 16]), st.sampled_from([(64, 32), (64, 64), (6, 2), (256, 64), (512, 32)]))
+@given(seeds, st.sampled_from([8, 16]), st.sampled_from([(64, 32), (64, 64), (6, 2), (43, 32), (172, 64), (512, 32)]))
 def test_linear(seed, bits, sizes):
     rng = np.random.default_rng(seed)
     inputs, group = sizes

@@ -38,9 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    think, shape, keep_alive = parse_think(arguments.think), _format(arguments.format), _keep_alive(arguments)
     piped = _piped()
     name, prompt = _question(arguments.words, piped)
-    think, shape, keep_alive = parse_think(arguments.think), _format(arguments.format), _keep_alive(arguments)
     display = Display(sys.stdout, not arguments.nowordwrap, arguments.hidethinking)
     client = connect()
     ensure_server(client, sys.stderr)
