@@ -1,0 +1,91 @@
+"""Arguments, help, errors and exit codes, without a server."""
+
+import importlib
+import socket
+from pathlib import Path
+
+import pytest
+
+from hollama.cli.main import COMMANDS, main, root_help
+
+
+@pytest.fixture(autouse=True)
+def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address where nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("HOLLAMA_HOST", f"127.0.0.1:{probe.getsockname()[1]}")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("cp a", "accepts 2 arg(s), received 1"),
+        ("show", "accepts 1 arg(s), received 0"),
+        ("create a b", "accepts 1 arg(s), received 2"),
+        ("stop", "accepts 1 arg(s), received 0"),
+        ("serve now", "accepts 0 arg(s), received 1"),
+        ("rm", "requires at least 1 arg(s), only received 0"),
+        ("show a --system --license", "only one of '--license', '--modelfile', '--parameters', '--system', or"),
+        ("run m hi --think=loud", 'invalid value for --think: "loud" (must be true, false, high, medium, low, or max)'),
+        ("run m hi --keepalive 10", 'time: missing unit in duration "10"'),
+        ("run m hi --format nonsense", '--format: "nonsense" is neither'),
+        ("run m hi --bogus", "unknown flag: --bogus; see hollama run --help"),
+        ("lst", 'unknown command "lst" for "hollama"\n\nDid you mean this?\n\tlist'),
+        ("pull x", 'unknown command "pull" for "hollama": models come from files here'),
+        ("frobnicate", 'unknown command "frobnicate" for "hollama"; see hollama --help'),
+        ("--frob", "unknown flag: --frob"),
+        ("bench --batch 0", "argument --batch: '0' is no number of 1 or more"),
+        ("list", "could not connect to hollama server, run 'hollama serve' to start it"),
+        ("ps", "could not connect to hollama server, run 'hollama serve' to start it"),
+        ("rm a", "could not connect to hollama server, run 'hollama serve' to start it"),
+        ("create a/b/c/d/e", "invalid model name: a/b/c/d/e"),
+    ],
+)
+def test_errors(line: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(line.split()) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"Error: {message}")
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_every_command_explains_itself(command, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command.name, "--help"]) == 0
+    by_option = capsys.readouterr().out
+    assert f"examples:\n  hollama {command.name}" in by_option or "HOLLAMA" in by_option
+    assert main(["help", command.name]) == 0
+    assert capsys.readouterr().out == by_option
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["help"]])
+def test_root_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 0
+    assert capsys.readouterr().out == root_help() + "\n"
+
+
+def test_root_help_names_every_command() -> None:
+    assert all(f"\n  {command.name} " in root_help() for command in COMMANDS)
+
+
+def test_the_table_and_the_folder_agree() -> None:
+    folder = Path(importlib.import_module("hollama.cli.commands").__file__ or "").parent
+    assert {path.stem for path in folder.glob("[a-z]*.py")} == {command.name for command in COMMANDS}
+
+
+def test_version_without_a_server(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "Warning: could not connect to a running hollama instance"
+    assert second.startswith("Warning: client version is ")
+
+
+def test_aliases() -> None:
+    assert main(["ls", "--help"]) == main(["start", "--help"]) == 0
+
+
+def test_plugins_says_who_provides_what(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plugins"]) == 0
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header.split() == ["KIND", "NAME", "OWNER", "HELP"]
+    assert any(row.split()[:3] == ["backend", "null", "backends"] for row in rows)
