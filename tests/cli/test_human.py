@@ -36,7 +36,8 @@ def test_numbers(count: int, text: str) -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (0, "Less than a second"), (0.9, "Less than a second"), (1, "1 second"), (1.9, "1 second"), (59.9, "59 seconds"),
+        (0, "Less than a second"), (0.9, "Less than a second"), (1, "1 second"), (1.9, "1 second"),
+        (59.9, "59 seconds"),
         (MINUTE, "About a minute"), (119, "About a minute"), (120, "2 minutes"), (59 * MINUTE + 59, "59 minutes"),
         (HOUR, "About an hour"), (1.49 * HOUR, "About an hour"), (1.5 * HOUR, "2 hours"), (47 * HOUR, "47 hours"),
         (48 * HOUR, "2 days"), (13 * DAY, "13 days"), (14 * DAY, "2 weeks"), (59 * DAY, "8 weeks"),

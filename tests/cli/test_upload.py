@@ -1,0 +1,73 @@
+"""Modelfiles to create requests."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from hollama.cli.upload import digest, plan, read_modelfile, sources
+from hollama.errors import ModelfileError
+from hollama.modelfile import parse
+
+
+def test_every_command_has_its_field(tmp_path: Path) -> None:
+    modelfile = parse(
+        'FROM hollie\nTEMPLATE "{{ .Prompt }}"\nSYSTEM Be brief.\nPARAMETER temperature 0.5\nPARAMETER stop a\n'
+        "PARAMETER stop b\nLICENSE MIT\nLICENSE BSD\nMESSAGE user Hi\nMESSAGE assistant Hello\nREQUIRES v0.14.0\n"
+    )
+    assert plan(modelfile, tmp_path).request == {
+        "from": "hollie",
+        "template": "{{ .Prompt }}",
+        "system": "Be brief.",
+        "requires": "0.14.0",
+        "license": ["MIT", "BSD"],
+        "parameters": {"temperature": 0.5, "stop": ["a", "b"]},
+        "messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}],
+    }
+
+
+def test_a_path_becomes_a_file(tmp_path: Path) -> None:
+    (tmp_path / "m.gguf").write_bytes(b"GGUF")
+    (tmp_path / "a.gguf").write_bytes(b"GGUF")
+    creation = plan(parse("FROM ./m.gguf\nADAPTER ./a.gguf"), tmp_path)
+    assert creation.request == {}
+    assert [source.name for source in creation.files] == ["m.gguf"]
+    assert [source.name for source in creation.adapters] == ["a.gguf"]
+
+
+def test_a_folder_gives_its_checkpoint(tmp_path: Path) -> None:
+    for name in ("model.safetensors", "config.json", "tokenizer.json", "README.md"):
+        (tmp_path / name).write_bytes(b"{}")
+    names = [source.name for source in plan(parse("FROM ."), tmp_path).files]
+    assert sorted(names) == ["config.json", "model.safetensors", "tokenizer.json"]
+
+
+def test_names_are_relative_to_what_all_files_share(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    files = [tmp_path / "config.json", tmp_path / "sub" / "model.safetensors"]
+    assert [source.name for source in sources(files)] == ["config.json", "sub/model.safetensors"]
+
+
+@pytest.mark.parametrize("value", ["./missing.gguf", "missing.gguf", "/nowhere/model", "~/no/such/model"])
+def test_a_path_that_is_not_there_is_not_taken_for_a_name(value: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelfileError, match="there is no"):
+        plan(parse(f"FROM {value}"), tmp_path)
+
+
+def test_an_adapter_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ModelfileError, match=r"ADAPTER ./a: there is no"):
+        plan(parse("FROM hollie\nADAPTER ./a"), tmp_path)
+
+
+def test_no_modelfile_means_this_folder(tmp_path: Path) -> None:
+    assert read_modelfile(tmp_path / "Modelfile").sources == (".",)
+    with pytest.raises(ModelfileError, match="no Modelfile at"):
+        read_modelfile(tmp_path / "other")
+
+
+def test_digest_counts_what_it_reads(tmp_path: Path) -> None:
+    data = bytes(3 << 20)
+    (tmp_path / "blob").write_bytes(data)
+    seen: list[int] = []
+    assert digest(tmp_path / "blob", seen.append) == f"sha256:{hashlib.sha256(data).hexdigest()}"
+    assert seen == [1 << 20, 2 << 20, 3 << 20]
