@@ -3,6 +3,7 @@
 Knows messages and tools; does not know models, tokens or the parsers of a model's output.
 """
 
+from hollama.template.jinja import JinjaTemplate
 from hollama.template.ollama import DEFAULT_TEMPLATE, GoTemplate, collate
 from hollama.template.prompt import PromptTemplate, TemplateValues, with_image_tags
 from hollama.template.tags import ThinkingTags
@@ -10,6 +11,7 @@ from hollama.template.tags import ThinkingTags
 __all__ = [
     "DEFAULT_TEMPLATE",
     "GoTemplate",
+    "JinjaTemplate",
     "PromptTemplate",
     "TemplateValues",
     "ThinkingTags",
