@@ -114,7 +114,8 @@ def _tensors(hef: Hef) -> tuple[tuple[str, str, tuple[int, ...]], ...]:
 
 
 def _get(values: Mapping[str, Any], key: str, kind: type) -> Any:
-    value: Any = values.get(key)
-    if not isinstance(value, kind) or (kind is int and (isinstance(value, bool) or value < 0)):
+    value = values.get(key)
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    if not (is_count if kind is int else isinstance(value, kind)):
         raise HefError(f'{CONFIG}: "{key}" is {value!r}, expected {kind.__name__}')
     return value

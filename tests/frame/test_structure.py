@@ -14,13 +14,14 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted(path for path in (ROOT / "hollama").rglob("*.py") if not path.name.endswith("_pb2.py"))
 PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 LAYERS = [  # a module imports only from rows below its own, and freely within its own room
-    {"__main__", "cli"},
+    {"__main__"},
+    {"cli"},
     {"server", "compiler"},
     {"runtime"},
     {"engine"},
     {"api", "output", "store"},
-    {"formats", "template", "modelfile"},
-    {"ir", "models"},
+    {"formats", "template", "modelfile", "models"},
+    {"ir"},
     {"kernels"},
     {"plugins"},
     {"hookspecs"},
