@@ -82,6 +82,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone, as in `hollama list | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
 
 
 def _dispatch(words: list[str]) -> int:
@@ -144,12 +147,14 @@ def _with_values(command: Command, words: list[str]) -> list[str]:
 
 
 def _print_version() -> int:
-    """Like Ollama's, the server's version: it is what clients deal with. Ours only where it tells something new."""
+    """The version of Ollama whose API the server speaks, which is what scripts compare, and ours."""
     try:
-        print(f"hollama version is {connect().get('/api/version').get('version')}")
+        answered = connect().get("/api/version").get("version")
     except HollamaError:
         print("Warning: could not connect to a running hollama instance")
         print(f"Warning: client version is {version()}")
+    else:
+        print(f"ollama version is {answered}\nhollama version is {version()}")
     return 0
 
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
+import logging
 import os
 
 from hollama.cli.arguments import add_words, describe, exactly
+from hollama.config import Address, load_settings
+from hollama.errors import ConfigError
+from hollama.plugins import load_plugins
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,9 +27,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     exactly(0, arguments.words)
-    from hollama.config import load_settings
-    from hollama.plugins import load_plugins
-    from hollama.server import serve
+    settings = load_settings(os.environ)
+    level = logging.DEBUG if settings.debug else logging.INFO
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    from hollama.server.serve import serve
 
-    asyncio.run(serve(load_settings(os.environ), load_plugins()))
+    try:
+        asyncio.run(serve(settings, load_plugins()))
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise ConfigError(_in_use(settings.host)) from error
     return 0
+
+
+def _in_use(address: Address) -> str:
+    return (
+        f"listen tcp {address.host}:{address.port}: bind: address already in use; a server may be running already "
+        "(`hollama ps` tells), else choose another address with OLLAMA_HOST"
+    )
