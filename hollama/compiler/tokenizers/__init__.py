@@ -1,0 +1,10 @@
+"""From a checkpoint's vocabulary to a self-contained tokenizer.json. Knows no weights and no package.
+
+Source: Hugging Face's `tokenizers` defines tokenizer.json; what a GGUF file means by its vocabulary is llama.cpp's
+src/llama-vocab.cpp.
+"""
+
+from hollama.compiler.tokenizers.folder import from_folder
+from hollama.compiler.tokenizers.gguf import from_gguf
+
+__all__ = ["from_folder", "from_gguf"]

@@ -1,0 +1,87 @@
+"""Puts the parts of a tokenizer together as the bytes of a tokenizer.json. Knows no source of vocabularies.
+
+An added token is cut out of a text before anything else sees it; "special" says that it controls the model and is never
+shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from tokenizers import AddedToken, Tokenizer
+from tokenizers.decoders import Decoder
+from tokenizers.models import Model
+from tokenizers.normalizers import Normalizer
+from tokenizers.pre_tokenizers import PreTokenizer
+from tokenizers.processors import TemplateProcessing
+
+from hollama.errors import CompileError
+
+MAX_ID = (1 << 22) - 1  # the largest known vocabularies have 262,144 tokens
+MAX_TOKEN = 1 << 12  # characters; the longest known is a run of 1,024 spaces
+
+
+def added_token(text: str, *, special: bool, lstrip: bool = False, rstrip: bool = False) -> AddedToken:
+    """A token found in text exactly as it is written; `lstrip` and `rstrip` let it swallow the spaces beside it."""
+    return AddedToken(text, special=special, lstrip=lstrip, rstrip=rstrip, normalized=False)
+
+
+def check_token(text: object, index: object) -> str:
+    """Raises CompileError for what can be no token of any vocabulary."""
+    if not isinstance(text, str):
+        raise CompileError(f"token {index} of the vocabulary is no text, but {type(text).__name__}")
+    if not text or len(text) > MAX_TOKEN:
+        raise CompileError(f"token {index} of the vocabulary has {len(text)} characters; expected 1 to {MAX_TOKEN}")
+    return text
+
+
+def assemble(
+    model: Model,
+    *,
+    added: Mapping[int, AddedToken],
+    bos: int | None,
+    decoder: Decoder,
+    normalizer: Normalizer | None = None,
+    pre_tokenizer: PreTokenizer | None = None,
+) -> bytes:
+    """The bytes of a tokenizer.json.
+
+    `added` maps ids to tokens the model's own vocabulary has under the same ids; `bos` is the id to put in front of a
+    text when special tokens are asked for. Raises CompileError.
+    """
+    with library_errors("the vocabulary makes no tokenizer"):
+        tokenizer = Tokenizer(model)
+        if normalizer is not None:
+            tokenizer.normalizer = normalizer
+        if pre_tokenizer is not None:
+            tokenizer.pre_tokenizer = pre_tokenizer
+        tokenizer.decoder = decoder
+        tokenizer.add_tokens([added[index] for index in sorted(added)])
+        if bos is not None:
+            tokenizer.post_processor = _in_front(bos, tokenizer.id_to_token(bos))
+        return tokenizer.to_str().encode()
+
+
+def _in_front(bos: int, text: str | None) -> TemplateProcessing:
+    if text is None:
+        raise CompileError(f"the vocabulary has no token {bos}, which should begin every text")
+    return TemplateProcessing(single=["bos", "$A"], special_tokens=[{"id": "bos", "ids": [bos], "tokens": [text]}])
+
+
+@contextmanager
+def library_errors(what: str) -> Iterator[None]:
+    """Whatever the `tokenizers` library raises becomes a CompileError that starts with `what`.
+
+    It raises bare Exception, and where its Rust code panics something that is not even an Exception.
+    """
+    try:
+        yield
+    except CompileError:
+        raise
+    except Exception as error:
+        raise CompileError(f"{what}: {error!s:.500}") from None
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise CompileError(f"{what}: {error!s:.500}") from None
