@@ -3,5 +3,7 @@
 from __future__ import annotations
 
 from hollama.output.text import TextDecoder
+from hollama.output.thinking import ThinkingSplitter
+from hollama.output.tools import ToolCallParser
 
-__all__ = ["TextDecoder"]
+__all__ = ["TextDecoder", "ThinkingSplitter", "ToolCallParser"]

@@ -1,0 +1,56 @@
+"""Thoughts and answer, however the text is cut."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hollama.output import ThinkingSplitter
+
+
+def split(*texts, primed=False):
+    splitter = ThinkingSplitter("<think>", "</think>", primed)
+    deltas = [delta for text in texts for delta in splitter.push(text)] + splitter.flush()
+    return "".join(delta.thinking for delta in deltas), "".join(delta.content for delta in deltas)
+
+
+@pytest.mark.parametrize(
+    ("text", "thinking", "content"),
+    [
+        ("  <think> a </think> b", "a ", "b"),
+        ("hello", "", "hello"),
+        ("  hello", "", "  hello"),
+        ("<think>a</think>", "a", ""),
+        ("<think></think>\n\nb", "", "b"),
+        ("<think>\n\n</think>\n\nb", "", "b"),
+        ("a <think>b</think>", "", "a <think>b</think>"),
+        ("<think>a</think>b<think>c</think>", "a", "b<think>c</think>"),
+        ("<think>never closed", "never closed", ""),
+        ("<think>x</thin", "x</thin", ""),
+        ("<thi", "", "<thi"),
+        ("<thought>", "", "<thought>"),
+        ("", "", ""),
+    ],
+)
+def test_split(text, thinking, content):
+    assert split(text) == (thinking, content)
+    assert split(*text) == (thinking, content)
+
+
+def test_primed_begins_inside():
+    assert split("\n a </think> b", primed=True) == ("a ", "b")
+    assert split("a", primed=True) == ("a", "")
+
+
+def test_only_what_may_begin_the_tag_is_held():
+    splitter = ThinkingSplitter("<think>", "</think>")
+    assert splitter.push("<thi") == []
+    assert [delta.thinking for delta in splitter.push("nk>x</thin")] == ["x"]
+    assert [delta.content for delta in splitter.push("k>y")] == ["y"]
+
+
+pieces = st.lists(st.sampled_from(["<think>", "</think>", "<", "think>", "</", " ", "\n", "a", "b"]), max_size=12)
+
+
+@given(pieces, st.booleans())
+def test_cut_makes_no_difference(texts, primed):
+    assert split(*texts, primed=primed) == split("".join(texts), primed=primed) == split(*"".join(texts), primed=primed)
