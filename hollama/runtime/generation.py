@@ -1,0 +1,90 @@
+"""One answer: a job for the engine, and its tokens as events. Knows neither names, templates nor how models load."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hollama.engine import End, Job, Token
+from hollama.interfaces import Tokenizer
+from hollama.output import TextDecoder
+from hollama.runtime.loading import Running
+from hollama.runtime.reading import Reading
+from hollama.types import Delta, Event, Finished, Statistics, TokenLogprob
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the engine is asked. Times are nanoseconds; `began` is on the monotonic clock."""
+
+    prompt: tuple[int, ...]
+    options: Mapping[str, Any]
+    shift: bool
+    top_logprobs: int | None  # None: no log-probabilities
+    reading: Reading
+    began: int
+    load_ns: int
+    keeps_context: bool  # whether the end carries all tokens
+
+
+async def answer(running: Running, question: Question) -> AsyncGenerator[Event]:
+    """Deltas as their text becomes certain, then Finished. Closing it frees the engine's slot within a token.
+
+    Raises ContextOverflow or RequestError before the first event, BackendError at any time.
+    """
+    tokenizer = running.tokenizer
+    job = Job(
+        prompt=question.prompt,
+        listener=TextDecoder(tokenizer, question.options.get("stop") or ()),
+        options=question.options,
+        stop_tokens=frozenset(running.info.eos_token_ids),
+        shift=question.shift,
+        top_logprobs=question.top_logprobs,
+    )
+    async with aclosing(running.engine.submit(job)) as stream:
+        async for event in stream:
+            if isinstance(event, Token):
+                for delta in _deltas(question.reading.push(event.text), _logprobs(tokenizer, event)):
+                    yield delta
+            else:
+                for delta in _deltas([*question.reading.push(event.text), *question.reading.flush()], ()):
+                    yield delta
+                yield _finished(question, event)
+
+
+def _deltas(found: Iterable[Delta], logprobs: tuple[TokenLogprob, ...]) -> Iterable[Delta]:
+    """Those that say something; what is known of the token goes with the first, or alone where its text is held."""
+    said = [delta for delta in found if delta != Delta()]
+    if logprobs:
+        first = said[0] if said else Delta()
+        said[:1] = [replace(first, logprobs=logprobs)]
+    return said
+
+
+def _logprobs(tokenizer: Tokenizer, token: Token) -> tuple[TokenLogprob, ...]:
+    if token.logprob is None:
+        return ()
+    top = tuple(_logprob(tokenizer, id, logprob) for id, logprob in token.top)
+    return (replace(_logprob(tokenizer, token.id, token.logprob), top=top),)
+
+
+def _logprob(tokenizer: Tokenizer, token: int, logprob: float) -> TokenLogprob:
+    piece = tokenizer.piece(token)
+    return TokenLogprob(piece.decode("utf-8", "replace"), logprob, tuple(piece))
+
+
+def _finished(question: Question, end: End) -> Finished:
+    statistics = Statistics(
+        total_ns=time.monotonic_ns() - question.began,
+        load_ns=question.load_ns,
+        prompt_tokens=end.prompt_tokens,
+        prompt_ns=end.prompt_ns,
+        generated_tokens=end.generated_tokens,
+        generation_ns=end.generation_ns,
+        cached_tokens=end.cached_tokens,
+    )
+    context = (*question.prompt, *end.tokens) if question.keeps_context else ()
+    return Finished(end.reason, statistics, context)

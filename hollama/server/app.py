@@ -1,0 +1,34 @@
+"""The application: every route, and what stands before them. Knows no endpoint's meaning."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from aiohttp import web
+
+from hollama.config import Settings
+from hollama.runtime.compile import Compiler
+from hollama.runtime.runtime import Runtime
+from hollama.server import blobs, generating, models, status
+from hollama.server.answers import LARGEST_BODY, errors
+from hollama.server.guard import cors, host_check, mark
+from hollama.server.rooms import Rooms
+from hollama.server.routing import refusals, routing
+from hollama.store.store import Store
+
+
+def create_app(runtime: Runtime, store: Store, settings: Settings, compiler: Compiler) -> web.Application:
+    """In this order, which is Ollama's: redirects, CORS, the Host, the routes."""
+    check = host_check(settings.host.host)
+    guards = [routing, cors(settings.origins), *([check] if check else []), refusals, errors]
+    app = web.Application(middlewares=guards, client_max_size=LARGEST_BODY)
+    app.on_response_prepare.append(mark)
+    app.on_response_prepare.append(_sign)
+    rooms = Rooms(runtime, store, settings, compiler)
+    for room in (status, generating, models, blobs):
+        app.add_routes(room.routes(rooms))
+    return app
+
+
+async def _sign(request: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Server"] = f"hollama/{version('hollama')}"
