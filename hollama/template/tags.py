@@ -69,10 +69,20 @@ def pipe_names(node: Pipe | Command | Operand) -> Iterator[str]:
 def tool_call_tag(root: Body) -> str:
     """The text with which the template begins a turn's tool calls, up to the first brace; `{` where it says nothing."""
     for statement in _statements(root):
-        if isinstance(statement, If) and "ToolCalls" in pipe_names(statement.pipe):
+        if isinstance(statement, If) and _asks_for_calls(statement.pipe):
             text = _first_text(statement.body) or ""
             return text.replace("\r\n", "\n").partition("{")[0].strip() or DEFAULT_TOOL_TAG
     return DEFAULT_TOOL_TAG
+
+
+def _asks_for_calls(pipe: Pipe) -> bool:
+    """Fields of the pipeline itself; those in parentheses, as in `(not .ToolCalls)`, say nothing about its body."""
+    for arg in (arg for command in pipe.commands for arg in command.args):
+        if (isinstance(arg, Field) and "ToolCalls" in arg.names) or (
+            isinstance(arg, Variable) and "ToolCalls" in arg.fields
+        ):
+            return True
+    return False
 
 
 def _statements(body: Body) -> Iterator[Statement]:

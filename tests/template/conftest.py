@@ -1,4 +1,5 @@
 """Property tests count their examples, not their time: the machine may be busy."""
+
 from hypothesis import settings
 
 settings.register_profile("no deadline", deadline=None)
