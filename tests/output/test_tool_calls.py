@@ -93,22 +93,22 @@ def test_long_arguments_are_quick():
     """A file written through a tool, one token at a time, with all that could make a scanner go back."""
     parser = ToolCallParser("<t>", [{"function": {"name": "write"}}])
     parser.push('<t>{"name": "write", "arguments": {"text": "')
-    started = time.monotonic()
+    started = time.thread_time()
     for _ in range(2000):
         parser.push("some { text \\\\ } \\")
         parser.push("n")
     (delta,) = parser.push('"}}')
     assert len(delta.tool_calls[0].arguments["text"]) > 20000
-    assert time.monotonic() - started < 5
+    assert time.thread_time() - started < 5
 
 
 def test_many_broken_objects_are_quick():
     parser = ToolCallParser("<t>", [{"function": {"name": "f"}}])
     parser.push("<t>f ")
-    started = time.monotonic()
+    started = time.thread_time()
     for _ in range(300):
         parser.push("{x}")
-    assert time.monotonic() - started < 5
+    assert time.thread_time() - started < 5
 
 
 @pytest.mark.parametrize("depth", [100, 900, 990, 5000, 100_000])
