@@ -6,7 +6,7 @@ HollamaError                      status 500 unless said otherwise; the message 
 │   ├── ModelNotFound       404   no such model in the store
 │   ├── ContextOverflow     400   more tokens than the compiled context holds
 │   └── ServerBusy          503   the queue is full
-├── FormatError                   bytes that lie: HEF, GGUF, safetensors, SentencePiece
+├── FormatError                   bytes that lie: HEF, GGUF, safetensors, SentencePiece, LoRA
 ├── TemplateError           400   a prompt template that does not parse
 │   └── TemplateFailed            a template that parses, but fails or does not end when executed
 ├── ModelfileError          400   a Modelfile that does not parse
@@ -67,6 +67,10 @@ class GgufError(FormatError):
 
 
 class SentencePieceError(FormatError):
+    pass
+
+
+class AdapterError(FormatError):
     pass
 
 

@@ -128,7 +128,8 @@ def refusing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise StoreError(f"open {error.filename or path}: {reason}: ensure path elements are traversable") from error
+        hint = "" if isinstance(error, FileNotFoundError) else ": ensure path elements are traversable"
+        raise StoreError(f"open {error.filename or path}: {reason}{hint}") from error
 
 
 def place(source: Path, target: Path) -> None:

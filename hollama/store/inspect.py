@@ -19,6 +19,7 @@ from gguf import LlamaFileType
 from hollama.errors import GgufError
 from hollama.formats.gguf import GgufFile
 from hollama.formats.package import PackageInfo, read_info
+from hollama.store.blobs import refusing
 from hollama.store.manifest import ModelConfig
 from hollama.store.model import StoredModel
 
@@ -65,8 +66,9 @@ def describe(model: StoredModel, verbose: bool = False) -> Description:
 
     Blobs never change, so what was read once is remembered by its path, which holds the digest.
     """
-    read = describe_file if verbose else _remember
-    return read(model.model_path, model.format)
+    path = model.model_path
+    with refusing(path):
+        return (describe_file if verbose else _remember)(path, model.format)
 
 
 def describe_file(path: Path, format: str, verbose: bool = True) -> Description:
