@@ -10,7 +10,7 @@ import platform
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from hollama.cli.version import version
 from hollama.config import Address, load_settings
@@ -35,9 +35,9 @@ class Client:
         self.address = address
 
     def answers(self) -> str | None:
-        """The first bytes of what `/` says, or None where nothing listens. Raises ClientError for no HTTP."""
+        """The first bytes of what `/` says: none if that is no HTTP, None where nothing listens."""
         try:
-            connection = self._connect()
+            connection = self._connect(patience=_CONNECT_TIMEOUT)
         except OSError:
             return None
         try:
@@ -113,12 +113,13 @@ class Client:
             connection.close()
             raise
 
-    def _connect(self) -> http.client.HTTPConnection:
-        kind = http.client.HTTPSConnection if self.address.scheme == "https" else http.client.HTTPConnection
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self.address.host, self.address.host)
-        connection = kind(host, self.address.port, timeout=_CONNECT_TIMEOUT)
+    def _connect(self, patience: float | None = None) -> http.client.HTTPConnection:
+        """A connection on which every answer is awaited for `patience` seconds; None is for ever. Raises OSError."""
+        secure = self.address.scheme == "https"
+        kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+        connection = kind(urlsplit(self.address.url).hostname or "", self.address.port, timeout=_CONNECT_TIMEOUT)
         connection.connect()
-        connection.sock.settimeout(None)
+        connection.sock.settimeout(patience)
         return connection
 
 

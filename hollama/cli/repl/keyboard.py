@@ -11,6 +11,7 @@ from pathlib import Path
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import run_in_terminal
+from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.input import Input
@@ -29,7 +30,7 @@ def keyboard(
     """A function that reads one message. `editor` is the command for Ctrl-G; empty for the environment's."""
     session: PromptSession[str] = PromptSession(
         ">>> ",
-        multiline=True,  # Enter is bound below: it accepts the message unless a block is open
+        multiline=Condition(lambda: is_open(session.default_buffer.text)),  # then Enter begins a line
         prompt_continuation="... ",
         placeholder=FormattedText([("ansibrightblack", _PLACEHOLDER)]),
         history=InMemoryHistory(history.lines),
@@ -49,14 +50,6 @@ def keyboard(
 
 def _bindings(editor: str) -> KeyBindings:
     bindings = KeyBindings()
-
-    @bindings.add("enter")
-    def _enter(event: KeyPressEvent) -> None:
-        buffer = event.current_buffer
-        if is_open(buffer.text):
-            buffer.insert_text("\n")
-        else:
-            buffer.validate_and_handle()
 
     @bindings.add("c-c")
     def _interrupt(event: KeyPressEvent) -> None:
