@@ -12,19 +12,17 @@ from hollama.engine import End, Job, Token
 from hollama.interfaces import Tokenizer
 from hollama.output import TextDecoder
 from hollama.runtime.loading import Running
-from hollama.runtime.reading import Reading
-from hollama.types import Delta, Event, Finished, Statistics, TokenLogprob
+from hollama.runtime.rendering import Prompt
+from hollama.types import Delta, Event, Finished, Statistics, Terms, TokenLogprob
 
 
 @dataclass(frozen=True)
 class Question:
     """What the engine is asked. Times are nanoseconds; `began` is on the monotonic clock."""
 
-    prompt: tuple[int, ...]
-    options: Mapping[str, Any]
-    shift: bool
-    top_logprobs: int | None  # None: no log-probabilities
-    reading: Reading
+    prompt: Prompt
+    options: Mapping[str, Any]  # merged and complete
+    terms: Terms
     began: int
     load_ns: int
     keeps_context: bool  # whether the end carries all tokens
@@ -35,22 +33,22 @@ async def answer(running: Running, question: Question) -> AsyncGenerator[Event]:
 
     Raises ContextOverflow or RequestError before the first event, BackendError at any time.
     """
-    tokenizer = running.tokenizer
+    tokenizer, terms, reading = running.tokenizer, question.terms, question.prompt.reading
     job = Job(
-        prompt=question.prompt,
+        prompt=question.prompt.tokens,
         listener=TextDecoder(tokenizer, question.options.get("stop") or ()),
         options=question.options,
         stop_tokens=frozenset(running.info.eos_token_ids),
-        shift=question.shift,
-        top_logprobs=question.top_logprobs,
+        shift=terms.shift,
+        top_logprobs=terms.top_logprobs if terms.logprobs else None,
     )
     async with aclosing(running.engine.submit(job)) as stream:
         async for event in stream:
             if isinstance(event, Token):
-                for delta in _deltas(question.reading.push(event.text), _logprobs(tokenizer, event)):
+                for delta in _deltas(reading.push(event.text), _logprobs(tokenizer, event)):
                     yield delta
             else:
-                for delta in _deltas([*question.reading.push(event.text), *question.reading.flush()], ()):
+                for delta in _deltas([*reading.push(event.text), *reading.flush()], ()):
                     yield delta
                 yield _finished(question, event)
 
@@ -86,5 +84,5 @@ def _finished(question: Question, end: End) -> Finished:
         generation_ns=end.generation_ns,
         cached_tokens=end.cached_tokens,
     )
-    context = (*question.prompt, *end.tokens) if question.keeps_context else ()
+    context = (*question.prompt.tokens, *end.tokens) if question.keeps_context else ()
     return Finished(end.reason, statistics, context)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -44,6 +44,20 @@ class ResidentModel:
     expires_in: float
 
 
+@dataclass(frozen=True)
+class _Ask:
+    """What a chat and a generation have in common."""
+
+    kind: str
+    model: str  # as it was sent
+    terms: Terms
+    empty: bool  # nothing is asked but that the model be loaded
+    needed: tuple[str, ...]  # capabilities
+    images: bool
+    rendering: Callable[[StoredModel, Thought], Rendering]
+    conflict: str = ""  # between its own parts
+
+
 class Runtime:
     """Owns the loaded models. Use it from one event loop, and close it there."""
 
@@ -58,38 +72,36 @@ class Runtime:
             keep_alive=settings.keep_alive,
         )
 
-    async def chat(self, request: ChatRequest) -> AsyncGenerator[Event]:
+    def chat(self, request: ChatRequest) -> AsyncGenerator[Event]:
         """Continue a conversation; without messages only load the model, or unload it if it is not to be kept.
 
         Raises RequestError and its kind before the first event; BackendError at any time.
         """
-        began = time.monotonic_ns()
-        model = await asyncio.to_thread(find, self._store, request.model)
-        needed = ("tools",) if request.tools else ()
-        if not request.messages and request.terms.keep_alive == 0:
-            yield self._unload(model)
-            return
-        thinks = await self._check(model, request.model, "chat", needed, request.terms)
-        rendering = chat_rendering(model, request, Thought.of(request.terms.think, thinks))
-        async with aclosing(self._serve(model, request.terms, rendering, began, bool(request.messages))) as events:
-            async for event in events:
-                yield event
+        ask = _Ask(
+            kind="chat",
+            model=request.model,
+            terms=request.terms,
+            empty=not request.messages,
+            needed=("tools",) if request.tools else (),
+            images=any(message.images for message in request.messages),
+            rendering=lambda model, thought: chat_rendering(model, request, thought),
+        )
+        return self._answer(ask)
 
-    async def generate(self, request: GenerateRequest) -> AsyncGenerator[Event]:
+    def generate(self, request: GenerateRequest) -> AsyncGenerator[Event]:
         """Complete a prompt; an empty one loads or unloads. Raises as `chat`."""
-        began = time.monotonic_ns()
-        model = await asyncio.to_thread(find, self._store, request.model)
-        if not request.prompt and request.terms.keep_alive == 0:
-            yield self._unload(model)
-            return
-        if request.raw and (request.template or request.system or request.context):
-            raise RequestError("raw mode does not support template, system, or context")
-        needed = ("insert",) if request.suffix else ()
-        thinks = await self._check(model, request.model, "generate", needed, request.terms)
-        rendering = generate_rendering(model, request, Thought.of(request.terms.think, thinks))
-        async with aclosing(self._serve(model, request.terms, rendering, began, bool(request.prompt))) as events:
-            async for event in events:
-                yield event
+        conflict = request.raw and (request.template or request.system or request.context)
+        ask = _Ask(
+            kind="generate",
+            model=request.model,
+            terms=request.terms,
+            empty=not request.prompt,
+            needed=("insert",) if request.suffix else (),
+            images=bool(request.images),
+            rendering=lambda model, thought: generate_rendering(model, request, thought),
+            conflict="raw mode does not support template, system, or context" if conflict else "",
+        )
+        return self._answer(ask)
 
     def residents(self) -> list[ResidentModel]:
         now = time.time()
@@ -108,56 +120,32 @@ class Runtime:
         await self._loader.stop()
         await self._residency.close()
 
-    def _unload(self, model: StoredModel) -> Finished:
-        self._residency.unload(_key(model))
-        return Finished("unload")
-
-    async def _check(self, model: StoredModel, asked: str, kind: str, needed: tuple[str, ...], terms: Terms) -> bool:
-        """Refuse what the model cannot do; whether it thinks."""
+    async def _answer(self, ask: _Ask) -> AsyncGenerator[Event]:
+        began = time.monotonic_ns()
+        model = await asyncio.to_thread(find, self._store, ask.model)
+        if ask.empty and ask.terms.keep_alive == 0:
+            self._residency.unload(_key(model))
+            yield Finished("unload")
+            return
         able = await asyncio.to_thread(capabilities, model)
-        if "completion" not in able:
-            raise RequestError(f'"{asked}" does not support {kind}')
-        missing = [f"{model.name.full} does not support {name}" for name in needed if name not in able]
-        if missing:
-            raise RequestError("\n".join(missing))
-        if terms.think and "thinking" not in able:
-            raise RequestError(f'"{asked}" does not support thinking')
-        if terms.format is not None:
-            raise FormatUnavailable("structured output is not available yet; leave out format")
-        return "thinking" in able
-
-    async def _serve(
-        self, model: StoredModel, terms: Terms, rendering: Rendering, began: int, asks: bool
-    ) -> AsyncGenerator[Event]:
-        """Load the model, and answer if anything is asked."""
-        given = await asyncio.to_thread(_given_options, model, terms)
+        _refuse_what_cannot_be(ask, model, able)
+        given = await asyncio.to_thread(_given_options, model, ask.terms)
         await self._loader.compiled(model)
         wish = Wish(_key(model), model, self._wanted_context(given))
-        async with self._residency.use(wish, terms.keep_alive) as loaded:
+        async with self._residency.use(wish, ask.terms.keep_alive) as loaded:
             load_ns = time.monotonic_ns() - began
-            if not asks:
+            if ask.empty:
                 yield Finished("load")
                 return
-            running = loaded.model
-            options = default_options() | dict(running.info.options) | given
+            options = default_options() | dict(loaded.model.info.options) | given
             options["num_ctx"] = min(wish.context, loaded.context)
-            prompt = await asyncio.to_thread(rendering.render, running, options, terms)
-            if terms.render_only:
+            rendering = ask.rendering(model, Thought.of(ask.terms.think, "thinking" in able))
+            prompt = await asyncio.to_thread(rendering.render, loaded.model, options, ask.terms)
+            if ask.terms.render_only:
                 yield Rendered(prompt.text, prompt.images)
                 return
-            if prompt.images:
-                raise RequestError(f'"{model.name.short}" does not support images')
-            question = Question(
-                prompt=prompt.tokens,
-                options=options,
-                shift=terms.shift,
-                top_logprobs=terms.top_logprobs if terms.logprobs else None,
-                reading=prompt.reading,
-                began=began,
-                load_ns=load_ns,
-                keeps_context=rendering.keeps_context,
-            )
-            async with aclosing(answer(running, question)) as events:
+            question = Question(prompt, options, ask.terms, began, load_ns, rendering.keeps_context)
+            async with aclosing(answer(loaded.model, question)) as events:
                 async for event in events:
                     yield event
 
@@ -174,3 +162,20 @@ def _key(model: StoredModel) -> str:
 def _given_options(model: StoredModel, terms: Terms) -> dict[str, Any]:
     """What the Modelfile and the request say, types checked; raises OptionInvalid."""
     return dict(check_options(model.parameters)) | check_options(terms.options)
+
+
+def _refuse_what_cannot_be(ask: _Ask, model: StoredModel, able: Collection[str]) -> None:
+    """Raises RequestError; in Ollama's words, which some clients look for."""
+    if ask.conflict:
+        raise RequestError(ask.conflict)
+    if "completion" not in able:
+        raise RequestError(f'"{ask.model}" does not support {ask.kind}')
+    missing = [f"{model.name.full} does not support {name}" for name in ask.needed if name not in able]
+    if missing:
+        raise RequestError("\n".join(missing))
+    if ask.terms.think and "thinking" not in able:
+        raise RequestError(f'"{ask.model}" does not support thinking')
+    if ask.images and not ask.terms.render_only:
+        raise RequestError(f'"{ask.model}" does not support images')
+    if ask.terms.format is not None:
+        raise FormatUnavailable("structured output is not available yet; leave out format")

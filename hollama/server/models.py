@@ -26,14 +26,13 @@ from hollama.runtime.runtime import ResidentModel
 from hollama.runtime.show import listed, show
 from hollama.server.answers import answer, read, stream
 from hollama.server.rooms import Rooms
-from hollama.server.status import both
 from hollama.store.names import ModelName
 
 
 def routes(rooms: Rooms) -> list[web.RouteDef]:
     handlers = Handlers(rooms)
     return [
-        *both("/api/tags", handlers.tags),
+        web.get("/api/tags", handlers.tags),
         web.get("/api/ps", handlers.ps, allow_head=False),
         web.post("/api/show", handlers.show),
         web.post("/api/copy", handlers.copy),

@@ -14,7 +14,7 @@ from yarl import URL
 
 @web.middleware
 async def routing(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer for paths and methods without a handler, and add `Allow` to what an OPTIONS request gets."""
+    """Redirect to the path that was meant; say which methods there are wherever the one asked for is not."""
     missing = request.match_info.http_exception
     clean = _clean(request.path)
     if clean != request.path:
@@ -22,21 +22,17 @@ async def routing(request: web.Request, handler: Handler) -> web.StreamResponse:
     if isinstance(missing, web.HTTPNotFound) and await _exists(request, request.path.rstrip("/")):
         return _redirect(request, request.path.rstrip("/"), 301 if request.method == "GET" else 307)
     response = await handler(request)
-    if request.method == "OPTIONS" and response.status == 204 and isinstance(missing, web.HTTPMethodNotAllowed):
+    if isinstance(missing, web.HTTPMethodNotAllowed):
         response.headers["Allow"] = _methods(missing)
     return response
 
 
 @web.middleware
 async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """404 and 405 in plain text, with the methods that there are."""
+    """404 and 405 in plain text."""
     match request.match_info.http_exception:
-        case web.HTTPMethodNotAllowed() as error:
-            return web.Response(
-                status=405,
-                body=b"405 method not allowed",
-                headers={"Allow": _methods(error), "Content-Type": "text/plain"},
-            )
+        case web.HTTPMethodNotAllowed():
+            return web.Response(status=405, body=b"405 method not allowed", headers={"Content-Type": "text/plain"})
         case web.HTTPException():
             return web.Response(status=404, body=b"404 page not found", headers={"Content-Type": "text/plain"})
     return await handler(request)

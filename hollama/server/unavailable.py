@@ -1,0 +1,97 @@
+"""Endpoints of Ollama's that are not built yet: a table, and what is honestly said instead.
+
+A request that is wrong is told so first; a right one is told that nobody can serve it. A route leaves this module when
+it is built.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from hollama.api import tables
+from hollama.api.decode import Struct, decode
+from hollama.api.names import local_name
+from hollama.errors import HollamaError, RequestError
+from hollama.runtime.lookup import find
+from hollama.server.answers import read
+from hollama.server.rooms import Rooms
+from hollama.store.names import ModelName
+
+Refusal = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_OPENAI = "the OpenAI API is not available yet; use /api/chat"
+_ANTHROPIC = "the Anthropic API is not available yet; use /api/chat"
+_ACCOUNT = "accounts at ollama.com are not available"
+_SEARCH = "web search is not available yet"
+_LATER = (
+    ("POST", "/v1/chat/completions", _OPENAI),
+    ("POST", "/v1/completions", _OPENAI),
+    ("POST", "/v1/embeddings", _OPENAI),
+    ("GET", "/v1/models", _OPENAI),
+    ("GET", "/v1/models/{model}", _OPENAI),
+    ("POST", "/v1/responses", _OPENAI),
+    ("POST", "/v1/audio/transcriptions", _OPENAI),
+    ("POST", "/v1/messages", _ANTHROPIC),
+    ("POST", "/api/me", _ACCOUNT),
+    ("POST", "/api/signout", _ACCOUNT),
+    ("DELETE", "/api/user/keys/{key}", _ACCOUNT),
+    ("POST", "/api/experimental/web_search", _SEARCH),
+    ("POST", "/api/experimental/web_fetch", _SEARCH),
+    ("GET", "/api/experimental/model-recommendations", "recommendations are not available"),
+)
+_NO_REGISTRY = "registries are not available yet; create models from files, or copy them into the models' folder"
+_NO_EMBEDDINGS = "embeddings are not available yet"
+
+
+class NotAvailable(HollamaError):
+    status = 501
+
+
+def routes(rooms: Rooms) -> list[web.RouteDef]:
+    return [
+        web.post("/api/pull", _moving(tables.PULL)),
+        web.post("/api/push", _moving(tables.PUSH)),
+        web.post("/api/embed", _embedding(rooms, tables.EMBED)),
+        web.post("/api/embeddings", _embedding(rooms, tables.EMBEDDINGS)),
+        *(_route(method, path, _later(text)) for method, path, text in _LATER),
+    ]
+
+
+def _route(method: str, path: str, refusal: Refusal) -> web.RouteDef:
+    # aiohttp answers HEAD wherever it answers GET, unless it is told not to
+    return web.RouteDef(method, path, refusal, {"allow_head": False} if method == "GET" else {})
+
+
+def _later(text: str) -> Refusal:
+    async def refuse(request: web.Request) -> web.StreamResponse:
+        raise NotAvailable(text)
+
+    return refuse
+
+
+def _moving(table: Struct) -> Refusal:
+    async def refuse(request: web.Request) -> web.StreamResponse:
+        fields = await read(request, lambda body: decode(body, table))
+        name = fields.get("model") or fields.get("name") or ""
+        if not name and table is tables.PUSH:
+            raise RequestError("model is required")
+        ModelName.parse(local_name(name))
+        raise NotAvailable(_NO_REGISTRY)
+
+    return refuse
+
+
+def _embedding(rooms: Rooms, table: Struct) -> Refusal:
+    async def refuse(request: web.Request) -> web.StreamResponse:
+        fields = await read(request, lambda body: decode(body, table))
+        name = fields.get("model", "")
+        if not name and table is tables.EMBEDDINGS:
+            raise RequestError("model is required")
+        missing = 'model "{}" not found, try pulling it first' if name else "model '{}' not found"
+        await asyncio.to_thread(find, rooms.store, name, missing)
+        raise NotAvailable(_NO_EMBEDDINGS)
+
+    return refuse
