@@ -39,7 +39,7 @@ from hollama.template.nodes import (
 from hollama.template.parser import Tree, line_of
 from hollama.template.values import STRING_LIMIT, Object, plain, truth, type_name, well_formed
 
-STEP_LIMIT = 1_000_000
+STEP_LIMIT = 500_000
 DEPTH_LIMIT = 80  # bodies and templates inside each other; Go's own bound is far above what Python's stack holds
 _STRIDE = 64  # characters that cost one step
 
@@ -60,6 +60,8 @@ def execute(tree: Tree, data: Any) -> str:
         return _Execution(tree, data).run()
     except RecursionError as error:
         raise TemplateFailed("template: the template or its data is nested too deep") from error
+    except ValueError as error:  # data that cannot be printed, such as a JSON number beyond float64
+        raise TemplateFailed(f"template: {error}") from error
 
 
 class _Execution:

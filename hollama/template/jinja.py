@@ -10,7 +10,7 @@ import datetime
 import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any, NoReturn
 
@@ -54,6 +54,15 @@ class JinjaTemplate:
         Raises TemplateFailed.
         """
         messages = with_image_tags(values.conversation)
+        try:
+            return self._rendered(messages, values)
+        except TemplateFailed:
+            folded = _without_system(messages)
+            if folded == messages:
+                raise
+            return self._rendered(folded, values)
+
+    def _rendered(self, messages: Sequence[Message], values: TemplateValues) -> str:
         tools = [_plain(tool) for tool in values.tools]
         prefilled = bool(messages) and messages[-1].role == "assistant" and not messages[-1].tool_calls
         text = self._prompt(messages, tools, not prefilled, _thinking(values))
@@ -173,6 +182,14 @@ def _thinking(values: TemplateValues) -> dict[str, Any]:
         return {}
     effort = {"reasoning_effort": values.think_level} if values.think_level else {}
     return {"enable_thinking": values.think, "thinking": values.think, **effort}
+
+
+def _without_system(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """A leading system text put before the first user's, for families that have no system turn and refuse one."""
+    if [message.role for message in messages[:2]] != ["system", "user"]:
+        return messages
+    system, user, *rest = messages
+    return (replace(user, content=f"{system.content}\n\n{user.content}"), *rest)
 
 
 def _chat_message(message: Message, arguments_as_text: bool, empty_is_none: bool) -> dict[str, Any]:

@@ -44,6 +44,7 @@ _OPERANDS = frozenset(
     {Kind.BOOL, Kind.CHARACTER, Kind.DOT, Kind.FIELD, Kind.IDENTIFIER, Kind.NUMBER}
     | {Kind.RAW_STRING, Kind.STRING, Kind.VARIABLE, Kind.LEFT_PAREN}
 )
+_NOTHING = Token(Kind.END, "", 0)
 _BRANCHES: Mapping[str, type[If] | type[With] | type[Range]] = {"if": If, "with": With, "range": Range}
 
 
@@ -75,7 +76,8 @@ class _Parser:
     def __init__(self, text: str, functions: Collection[str]) -> None:
         self._text = text
         self._functions = functions
-        self._tokens = list(tokens(text))
+        self._scanned = tokens(text)
+        self._tokens: list[Token] = []
         self._index = 0
         self._variables = ["$"]
         self._ranges = 0
@@ -84,13 +86,15 @@ class _Parser:
 
     # Tokens
 
+    def _peek(self) -> Token:
+        while self._index >= len(self._tokens):  # scanned as needed: a hopeless text fails before its end is read
+            self._tokens.append(next(self._scanned, self._tokens[-1] if self._tokens else _NOTHING))
+        return self._tokens[self._index]
+
     def _next(self) -> Token:
-        token = self._tokens[min(self._index, len(self._tokens) - 1)]
+        token = self._peek()
         self._index += 1
         return token
-
-    def _peek(self) -> Token:
-        return self._tokens[min(self._index, len(self._tokens) - 1)]
 
     def _next_word(self) -> Token:
         while (token := self._next()).kind is Kind.SPACE:
@@ -113,7 +117,7 @@ class _Parser:
         return token.kind is Kind.KEYWORD and token.text == word
 
     def _fail(self, message: str) -> NoReturn:
-        token = self._tokens[min(max(self._index - 1, 0), len(self._tokens) - 1)]
+        token = self._tokens[max(self._index - 1, 0)] if self._tokens else _NOTHING
         raise TemplateError(f"template: :{line_of(self._text, token.position)}: {message}")
 
     def _unexpected(self, token: Token, context: str) -> NoReturn:

@@ -21,7 +21,7 @@ from jinja2.parser import Parser
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-STEP_LIMIT = 1_000_000  # a body entered, or 64 characters or elements made
+STEP_LIMIT = 300_000  # a body entered, or 64 characters or elements made
 SECONDS_LIMIT = 10.0
 SIZE_LIMIT = 16 << 20  # characters of one text, elements of one list
 NUMBER_LIMIT = 100_000  # widths, counts and the like
