@@ -33,6 +33,8 @@ def check_token(text: object, index: object) -> str:
         raise CompileError(f"token {index} of the vocabulary is no text, but {type(text).__name__}")
     if not text or len(text) > MAX_TOKEN:
         raise CompileError(f"token {index} of the vocabulary has {len(text)} characters; expected 1 to {MAX_TOKEN}")
+    if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
+        raise CompileError(f"token {index} of the vocabulary, {text!r:.60}, is no Unicode text")
     return text
 
 

@@ -60,7 +60,7 @@ _SINGLE_DIGITS = Family((r"\p{N}", _GPT2))
 _FALCON = Family((r"[\p{P}\$\+<=>\^~\|`]+", _GPT2, "[0-9][0-9][0-9]"))
 _TEKKEN = Family((rf"{_CASED[0]}|{_CASED[1]}|\p{{N}}|{_CASED_TAIL}",), whole_words=True, adds_bos=True)
 _GPT4O = Family((rf"{_CASED[0]}{_SUFFIX}?|{_CASED[1]}{_SUFFIX}?|\p{{N}}{{1,3}}|{_CASED_TAIL}",))
-_PUNCTUATION = "[!-/:-~\\uff01-\\uff0f\\uff1a-\\uff5e\\u2018-\\u201f\\u3000-\\u3002]+"
+_PUNCTUATION = "[!-/:-~\uff01-\uff0f\uff1a-\uff5e\u2018-\u201f\u3000-\u3002]+"
 _DEEPSEEK_LLM = Family(
     (r"[\r\n]", rf"\s?[{_CASED_LETTERS}]+", rf"\s?{_PUNCTUATION}", r"\s+$", _CJK, r"\p{N}+"),
 )

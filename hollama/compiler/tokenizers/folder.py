@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -45,9 +46,12 @@ def _ready_made(data: bytes) -> bytes:
 
 
 def _sentencepiece(folder: Path) -> bytes:
+    """As Llama's own tokenizer and a GGUF file have it: runs of spaces are kept, whatever the model says of them."""
     model = SentencePieceModel.open(folder / "tokenizer.model")
-    if model.algorithm != "bpe":
+    if model.algorithm != "bpe" or model.treat_whitespace_as_suffix:
         raise CompileError(f'tokenizer.model is of the kind "{model.algorithm}", expected "bpe"; add a tokenizer.json')
+    if model.charsmap:
+        logging.getLogger(__name__).warning("tokenizer.model has rules of normalisation, which are left out")
     config = _object(folder / "tokenizer_config.json")
     ids = {piece.text: index for index, piece in enumerate(model.pieces)}
     listed = _listed(folder, config)

@@ -20,7 +20,7 @@ from hollama.compiler.tokenizers.sentencepiece import ScoredToken, sentencepiece
 from hollama.errors import CompileError
 
 _PREFIX = "tokenizer.ggml."
-_SPECIAL = ("bos", "eos", "eot", "eom")
+_SPECIAL = ("bos", "eos", "eot", "eom", "unknown")
 _UNSET = 0xFFFFFFFF
 _FIND_SPECIAL = (TokenType.CONTROL, TokenType.UNKNOWN)
 _NEVER_JOINED = (TokenType.CONTROL, TokenType.UNKNOWN, TokenType.BYTE)
@@ -71,7 +71,7 @@ def _byte_level(metadata: Mapping[str, object]) -> bytes:
 def _sentencepiece(metadata: Mapping[str, object]) -> bytes:
     vocabulary = _vocabulary(metadata)
     scores = _numbers(metadata, "scores", len(vocabulary.tokens)).astype(float)
-    unknown = next((i for i, kind in enumerate(vocabulary.types) if kind == TokenType.UNKNOWN), None)
+    unknown = vocabulary.special.get("unknown")
     return sentencepiece_bpe(
         [
             ScoredToken(token, score, kind not in _NEVER_JOINED)
@@ -100,7 +100,7 @@ def _vocabulary(metadata: Mapping[str, object]) -> _Vocabulary:
         raise CompileError(f"token {twice}, {tokens[twice]!r:.60}, is also token {first[tokens[twice]]}")
     types: tuple[int, ...] = (int(TokenType.NORMAL),) * len(tokens)
     if f"{_PREFIX}token_type" in metadata:
-        types = tuple(_numbers(metadata, "token_type", len(tokens)).tolist())
+        types = tuple(_numbers(metadata, "token_type", len(tokens), kinds="iu").tolist())
     ids = {name: _token_id(metadata, name, len(tokens)) for name in _SPECIAL}
     return _Vocabulary(tokens, types, {name: index for name, index in ids.items() if index is not None})
 
@@ -112,14 +112,14 @@ def _list(metadata: Mapping[str, object], name: str) -> list[object]:
     return list(value)
 
 
-def _numbers(metadata: Mapping[str, object], name: str, count: int) -> NDArray[np.generic]:
+def _numbers(metadata: Mapping[str, object], name: str, count: int, kinds: str = "iuf") -> NDArray[np.generic]:
     """One number for each token."""
     value = metadata.get(_PREFIX + name)
     try:
         numbers = np.asarray(value)
     except (ValueError, OverflowError):
         numbers = np.empty(0)
-    if numbers.ndim != 1 or len(numbers) != count or numbers.dtype.kind not in "iuf":
+    if numbers.ndim != 1 or len(numbers) != count or numbers.dtype.kind not in kinds:
         raise CompileError(f'the GGUF file\'s "{_PREFIX}{name}" should hold {count} numbers, one for each token')
     return numbers
 
@@ -133,9 +133,13 @@ def _flag(metadata: Mapping[str, object], name: str, *, default: bool) -> bool:
 
 def _token_id(metadata: Mapping[str, object], name: str, count: int) -> int | None:
     value = metadata.get(f"{_PREFIX}{name}_token_id")
-    if value is None or value in (-1, _UNSET):
+    if value is None:
         return None
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < count:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise CompileError(f"the GGUF file's \"{_PREFIX}{name}_token_id\" is {value!r:.60}; expected a token's id")
+    if value in (-1, _UNSET):
+        return None
+    if not 0 <= value < count:
         raise CompileError(f'the GGUF file\'s "{_PREFIX}{name}_token_id" is {value!r:.60}, with {count} tokens')
     return value
 
