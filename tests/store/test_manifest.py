@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hollama.errors import DigestInvalid, StoreError
@@ -124,6 +124,7 @@ def test_digest_may_have_a_dash() -> None:
     assert check_digest(DIGEST.replace(":", "-")) == DIGEST
 
 
+@settings(deadline=None)  # time says nothing on a busy machine
 @given(JSON | st.fixed_dictionaries({"config": JSON, "layers": st.lists(JSON)}))
 def test_any_json_is_a_manifest_or_a_store_error(value: object) -> None:
     for decode in (decode_manifest, decode_config):
@@ -133,6 +134,7 @@ def test_any_json_is_a_manifest_or_a_store_error(value: object) -> None:
             continue
 
 
+@settings(deadline=None)  # time says nothing on a busy machine
 @given(st.binary(max_size=64), st.integers(0, 500), st.integers(0, 255))
 @example(b"", 0, 0)
 def test_damaged_bytes_are_a_manifest_or_a_store_error(junk: bytes, at: int, byte: int) -> None:
@@ -149,12 +151,14 @@ LAYERS = st.builds(Layer, st.text(max_size=9), st.just(DIGEST), st.integers(0, 2
 TEXT = st.text(max_size=9)
 
 
+@settings(deadline=None)  # time says nothing on a busy machine
 @given(st.lists(LAYERS, max_size=4))
 def test_manifest_round_trip(layers: list[Layer]) -> None:
     manifest = Manifest(Layer(CONFIG_TYPE, DIGEST, 5), tuple(layers))
     assert decode_manifest(encode_manifest(manifest)) == manifest
 
 
+@settings(deadline=None)  # time says nothing on a busy machine
 @given(st.builds(ModelConfig, TEXT, TEXT, st.lists(TEXT).map(tuple), TEXT, TEXT, context_length=st.integers(0, 2**40)))
 def test_config_round_trip(config: ModelConfig) -> None:
     assert decode_config(encode_config(config)) == config

@@ -3,7 +3,7 @@
 from pathlib import PurePosixPath
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hollama.errors import NameInvalid
@@ -79,6 +79,7 @@ def test_short(text: str, short: str) -> None:
     assert ModelName.parse(text).short == short
 
 
+@settings(deadline=None)  # time says nothing on a busy machine
 @given(st.one_of(st.text(max_size=40), PARTS, st.lists(PARTS, max_size=5).map("/".join)))
 @example("a/b/c:..")
 @example("http://../n/m")
@@ -94,6 +95,7 @@ def test_no_name_leaves_the_folder(text: str) -> None:
     assert all(char.isascii() and char.isprintable() and char not in "/\\ " for part in path.parts for char in part)
 
 
+@settings(deadline=None)  # time says nothing on a busy machine
 @given(st.one_of(st.text(max_size=40), PARTS))
 def test_display_parses_back(text: str) -> None:
     try:
