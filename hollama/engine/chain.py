@@ -10,7 +10,7 @@ import numpy as np
 
 from hollama.engine.draw import RANDOM, Draw
 from hollama.engine.options import integer
-from hollama.engine.probabilities import log_softmax, softmax
+from hollama.engine.probabilities import largest, log_softmax, softmax
 from hollama.errors import BackendError, HollamaError, PluginError
 from hollama.interfaces import Logits, Sampler, SamplerContext, SamplerSpec
 
@@ -95,7 +95,7 @@ class Link:
 def logprobs(logits: Logits, token: int, count: int) -> tuple[float, tuple[tuple[int, float], ...]]:
     """The token's log-probability, and the `count` most probable tokens with theirs."""
     values = log_softmax(logits)
-    best = np.argsort(-values, kind="stable")[:count] if count else ()
+    best = largest(logits, count) if count else ()
     return float(values[token]), tuple((int(other), float(values[other])) for other in best)
 
 

@@ -61,6 +61,18 @@ def ranked(logits: Logits) -> tuple[NDArray[np.intp], Floats]:
     return ids[:count], probabilities[:count]
 
 
+def largest(logits: Logits, count: int) -> NDArray[np.intp]:
+    """The `count` tokens with the largest logits, the largest first (of equals the lower id).
+
+    Sorts only those: a vocabulary has 150,000 tokens.
+    """
+    place = max(0, len(logits) - count)
+    least = np.partition(logits, place)[place]
+    above = np.flatnonzero(logits > least)
+    equal = np.flatnonzero(logits == least)[: count - len(above)]
+    return np.concatenate([above[np.argsort(-logits[above], kind="stable")], equal])
+
+
 def keep(logits: Logits, ids: NDArray[np.intp]) -> Logits:
     """Forbid all tokens but `ids`."""
     kept = np.full_like(logits, -np.inf)

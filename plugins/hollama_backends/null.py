@@ -83,7 +83,7 @@ class NullSession:
         if not data.startswith(_MAGIC) or checksum != _checksum(body):
             raise BackendError("the saved context is damaged; evaluate the prompt again")
         name, tokens = body[: len(self._model.name)], body[len(self._model.name) :]
-        if name != self._model.name or len(tokens) // 4 > self._model.limits.context:
+        if name != self._model.name or len(tokens) % 4 or len(tokens) // 4 > self._model.limits.context:
             raise BackendError("the saved context is of another package; evaluate the prompt again")
         self.tokens = np.frombuffer(tokens, "<i4").tolist()
 

@@ -12,8 +12,10 @@ from hollama.interfaces import Logits, SamplerContext, SamplerSpec
 
 def scale(logits: Logits, temperature: float) -> Logits:
     """The largest logit becomes 0, so that no temperature is too small to divide by."""
-    values = logits.astype(np.float64)
-    return ((values - float(values.max())) / temperature).astype(np.float32)
+    left = np.flatnonzero(logits > -np.inf)  # a few, after a cut
+    values = logits[left].astype(np.float64)
+    logits[left] = (values - float(values.max())) / temperature
+    return logits
 
 
 def build(context: SamplerContext) -> Callable[[Logits], Logits] | None:

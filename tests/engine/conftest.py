@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from engine_desk import Desk, null_model
 from hollama_backends.null import NullModel
+
+from tests.engine.desk import Desk, null_model
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ import asyncio
 import time
 
 import pytest
-from engine_desk import VOCAB, Box, Desk, Ears, null_model
 from hollama_backends.null import NullModel, hashed
 
 from hollama.engine import End, Engine, Job, Token
 from hollama.errors import BackendError, ContextOverflow
 from hollama.interfaces import Limits
+from tests.engine.desk import VOCAB, Box, Desk, Ears, null_model
 
 
 @pytest.fixture

@@ -1,13 +1,13 @@
 """What a job's answer is, whoever else runs."""
 
 import pytest
-from engine_desk import VOCAB, Desk, null_model
 from hollama_backends.null import NullModel, hashed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hollama.errors import BackendError, ContextOverflow, RequestError
 from hollama.interfaces import Limits
+from tests.engine.desk import VOCAB, Desk, null_model
 
 
 def test_answer_is_what_the_history_says(desk):

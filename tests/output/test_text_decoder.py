@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 from hollama_tokenizers.byte import END, ByteTokenizer
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hollama.output import TextDecoder
@@ -91,6 +91,7 @@ class Cut:
 texts = st.text("abé", max_size=12)
 
 
+@settings(deadline=None)
 @given(texts, st.lists(st.text("abé", min_size=1, max_size=4), max_size=3), st.lists(st.integers(0, 20), max_size=6))
 def test_cut_into_tokens_makes_no_difference(text, stop, cuts):
     data = text.encode()
@@ -110,6 +111,7 @@ def test_cut_into_tokens_makes_no_difference(text, stop, cuts):
 
 
 @pytest.mark.parametrize("stop", [["x"], []])
+@settings(deadline=None)
 @given(st.binary(max_size=30))
 def test_any_bytes_are_text(stop, data):
     assert "".join(feed(data, stop)[0]) == data.decode("utf-8", "replace").split(*(stop or ["\0" * 99]))[0]

@@ -1,7 +1,7 @@
 """Thoughts and answer, however the text is cut."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hollama.output import ThinkingSplitter
@@ -51,6 +51,7 @@ def test_only_what_may_begin_the_tag_is_held():
 pieces = st.lists(st.sampled_from(["<think>", "</think>", "<", "think>", "</", " ", "\n", "a", "b"]), max_size=12)
 
 
+@settings(deadline=None)
 @given(pieces, st.booleans())
 def test_cut_makes_no_difference(texts, primed):
     assert split(*texts, primed=primed) == split("".join(texts), primed=primed) == split(*"".join(texts), primed=primed)

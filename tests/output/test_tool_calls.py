@@ -80,7 +80,7 @@ words = st.lists(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.sampled_from(["{", "[", "<t>"]), words)
 def test_nothing_escapes_and_no_text_is_shown_twice(tag, texts):
     content, calls = parse(tag, *texts, names=("f", "ff"))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from hollama_samplers import hollama_samplers
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -60,6 +60,7 @@ def test_typical_p_leaves_the_most_typical_with_the_mass(real, build, p):
     assert distance[kept].max() <= np.delete(distance, kept).min(initial=np.inf) + 1e-6
 
 
+@settings(deadline=None)
 @given(logits_of, st.sampled_from(["top_k", "top_p", "min_p", "typical_p"]), st.floats(-1, 3))
 def test_something_is_left_and_what_is_left_is_unchanged(logits, name, value):
     spec = next(spec for spec in hollama_samplers() if spec.name == name)
