@@ -77,7 +77,7 @@ def end(pid: int) -> None:
         os.kill(pid, signal.SIGTERM)
 
 
-def until(condition, seconds: float = 10.0) -> None:
+def until(condition, seconds: float = 30.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

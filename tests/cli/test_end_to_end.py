@@ -222,6 +222,7 @@ def test_the_server_ends_in_good_order(tmp_path: Path) -> None:
     house = House(tmp_path, free_address())
     command = [sys.executable, "-m", "hollama", "serve"]
     with subprocess.Popen(command, env=house.environment, stderr=subprocess.PIPE, text=True) as process:
-        until(lambda: house.client.answers() is not None)
+        assert process.stderr
+        assert "Listening on 127.0.0.1:" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
