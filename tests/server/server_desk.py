@@ -28,7 +28,7 @@ from hollama.store.store import Store
 CONTEXT = 512
 CHATML = (
     "{{- range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}"
-    "{{ range .ToolCalls }}<tool_call>{{ .Function.Name }}</tool_call>{{ end }}<|im_end|>\n{{ end }}"
+    "{{ if .ToolCalls }}<tool_call>{{ range .ToolCalls }}{{ .Function.Name }}{{ end }}</tool_call>{{ end }}<|im_end|>\n{{ end }}"
     "{{ if .Tools }}{{ end }}<|im_start|>assistant\n"
 )
 THINKING = (
