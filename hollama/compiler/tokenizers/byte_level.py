@@ -29,7 +29,9 @@ def byte_level(
     """The bytes of a tokenizer.json; merges come best first. Raises CompileError for merges of unknown tokens."""
     missing = [char for char in ByteLevel.alphabet() if char not in vocab and char not in _NEVER_IN_UTF8]
     if missing:
-        logging.getLogger(__name__).warning("the vocabulary lacks %d bytes; text with them loses them", len(missing))
+        logging.getLogger(__name__).warning(
+            "the vocabulary lacks %d bytes of UTF-8, which texts will lose", len(missing)
+        )
     ranked = list(dict.fromkeys(merges))
     _check_merges(vocab, ranked)
     with library_errors("the vocabulary makes no tokenizer"):

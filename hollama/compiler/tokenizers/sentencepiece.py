@@ -67,7 +67,7 @@ def merges_by_score(pieces: Sequence[ScoredToken]) -> list[tuple[str, str]]:
 
 
 def _splits(text: str, parts: set[str]) -> Iterable[tuple[str, str]]:
-    """The longest left part first: where two pairs overlap in a run of one character, the left one is meant."""
-    for at in range(len(text) - 1, 0, -1):
+    """Every cut of `text` into two known pieces."""
+    for at in range(1, len(text)):
         if text[:at] in parts and text[at:] in parts:
             yield text[:at], text[at:]
