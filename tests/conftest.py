@@ -2,6 +2,10 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("hollama", deadline=None)  # no test is timed: a busy machine is no bug
+settings.load_profile("hollama")
 
 
 @pytest.fixture(scope="session")

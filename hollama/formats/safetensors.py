@@ -103,7 +103,7 @@ class SafetensorsFile:
     def from_buffer(cls, buffer: memoryview) -> SafetensorsFile:
         """A whole safetensors file in memory, such as a resource of a HEF. Raises SafetensorsError."""
         header, data = _split(buffer)
-        metadata = header.pop("__metadata__", {})
+        metadata = header.pop("__metadata__", None) or {}
         if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
             raise HeaderInvalid("__metadata__ of a safetensors file must map strings to strings")
         infos = {name: _parse_info(name, entry) for name, entry in header.items()}

@@ -96,16 +96,19 @@ class PackedLinear:
 
 @dataclass(frozen=True)
 class Linear:
-    """A linear layer ready to run: `integers` is (inputs, outputs), w * g, in the narrowest float that is exact."""
+    """A linear layer ready to run: w * g as floats, cut along the inputs so that every product is exact.
 
-    integers: F32 | F64
+    parts: (inputs of the part, outputs) float32 or float64; the parts' inputs follow each other.
+    """
+
+    parts: tuple[F32 | F64, ...]
     row_scale: F32
     bias: F32 | None
     bound: int  # sum of |w * g| over the worst row
 
     @property
     def nbytes(self) -> int:
-        return int(self.integers.nbytes + self.row_scale.nbytes)
+        return int(sum(part.nbytes for part in self.parts) + self.row_scale.nbytes)
 
 
 def quantise(x: F32, to: Quantisation) -> F32:
@@ -124,8 +127,9 @@ def embed(table: NDArray[np.uint16], tokens: Integers, of: Quantisation) -> F32:
 def unpack(weights: PackedLinear, input_bits: int) -> Linear:
     """Integer weights w * g as floats.
 
-    Float32 matrices are used where every partial sum stays below 2^24 in magnitude, so that BLAS is exact in any
-    order; float64 ones (2^53) elsewhere. NumPy's own integer product is 30 times slower.
+    For 8-bit inputs the layer is cut where a partial sum could reach 2^24 in magnitude: below that float32 holds every
+    integer, so BLAS is exact in any order, at half the bytes of float64 (which 16-bit inputs need). NumPy's own integer
+    product is 30 times slower.
     """
     low, high = weights.packed & 15, weights.packed >> 4
     rows, half = weights.packed.shape
@@ -133,15 +137,37 @@ def unpack(weights: PackedLinear, input_bits: int) -> Linear:
     groups = weights.group_scale.shape[1]
     scaled = values.reshape(rows, groups, -1) * weights.group_scale.astype(np.int16)[:, :, None]
     scaled = scaled.reshape(rows, half * 2)[:, : weights.inputs]
-    bound = int(np.abs(scaled.astype(np.int64)).sum(axis=1).max(initial=0))
-    narrow = bound * ((1 << input_bits) - 1) < 1 << 24
-    integers: F32 | F64 = scaled.T.astype(np.float32) if narrow else scaled.T.astype(np.float64)
-    return Linear(integers, weights.row_scale, weights.bias, bound)
+    magnitudes = np.abs(scaled, dtype=np.int32)
+    bound = int(magnitudes.sum(axis=1, dtype=np.int64).max(initial=0))
+    if input_bits == 8:
+        cuts = _cuts(magnitudes, ((1 << 24) - 1) // 255)
+        parts: list[F32 | F64] = [np.ascontiguousarray(p.T, np.float32) for p in np.split(scaled, cuts, axis=1)]
+    else:
+        parts = [np.ascontiguousarray(scaled.T, np.float64)]
+    return Linear(tuple(parts), weights.row_scale, weights.bias, bound)
+
+
+def _cuts(magnitudes: NDArray[np.int32], limit: int) -> list[int]:
+    """Where to cut the columns of (outputs, inputs) so that no row of a part sums to more than `limit`."""
+    sums = np.cumsum(magnitudes, axis=1, dtype=np.int64)
+    cuts: list[int] = []
+    before = np.zeros((len(sums), 1), np.int64)
+    while (over := ((sums - before) > limit).any(axis=0)).any():
+        cuts.append(int(over.argmax()))
+        before = sums[:, cuts[-1] - 1 : cuts[-1]]
+    return cuts
 
 
 def linear(centred: F32, layer: Linear, of: Quantisation) -> F32:
     """y = x W^T + b for quantised inputs `centred` (rows, inputs): (rows, outputs) f32."""
-    accumulated: F32 | F64 = np.matmul(centred.astype(layer.integers.dtype, copy=False), layer.integers)
+    accumulated: F32 | F64
+    if len(layer.parts) == 1:
+        accumulated = np.matmul(centred.astype(layer.parts[0].dtype, copy=False), layer.parts[0])
+    else:
+        accumulated, start = np.zeros((len(centred), len(layer.row_scale))), 0
+        for part in layer.parts:
+            accumulated += centred[:, start : start + len(part)] @ part
+            start += len(part)
     y: F32 = accumulated.astype(np.float32, copy=False) * (np.float32(of.scale) * layer.row_scale)
     return y if layer.bias is None else y + layer.bias
 

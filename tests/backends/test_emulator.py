@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+from hollama_backends.emulator import load
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hollama.compiler import CompileSettings, compile_checkpoint
 from hollama.errors import BackendError
 from hollama.interfaces import Work
-from hollama_backends.emulator import load
 from tests.checkpoints import random_checkpoint
 
 

@@ -30,7 +30,7 @@ def dequantised(graph, weights, original):
     found = dict(original)
     for node in graph.linears():
         linear = weights.linears[node.weight]
-        integers = golden.unpack(linear, 8).integers.T.astype(np.float32)
+        integers = np.concatenate(golden.unpack(linear, 8).parts).T
         found[node.weight] = integers * linear.row_scale[:, None]
     return found
 
