@@ -32,11 +32,12 @@ from hollama.template.nodes import (
     Range,
     Statement,
     Text,
+    Tree,
     Variable,
     With,
+    line_of,
     source,
 )
-from hollama.template.parser import Tree, line_of
 from hollama.template.values import STRING_LIMIT, Object, plain, truth, type_name, well_formed
 
 STEP_LIMIT = 500_000

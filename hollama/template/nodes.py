@@ -1,4 +1,4 @@
-"""The syntax tree of a Go template: values only. Knows no text of a template and no data.
+"""The syntax tree of a Go template: values only. Knows neither how a text is parsed nor any data.
 
 `position` is the offset of a node's first character in the template, for error messages.
 """
@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,19 @@ Branch = If | With | Range
 Statement = Text | Action | Branch | Break | Continue | Call
 Body = tuple[Statement, ...]
 Node = Operand | Command | Statement
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A parsed template: its text, for error messages, the root and the templates it defines."""
+
+    text: str
+    root: Body
+    defined: Mapping[str, Body] = field(default_factory=dict)
+
+
+def line_of(text: str, position: int) -> int:
+    return 1 + text.count("\n", 0, position)
 
 
 def source(node: Node) -> str:

@@ -15,8 +15,8 @@ from typing import Any
 from hollama.template import functions, tags
 from hollama.template.data import message_value, tools_value
 from hollama.template.executor import execute
-from hollama.template.nodes import Action, Body, Call, Field, If, Pipe, Range, Statement, With
-from hollama.template.parser import Tree, parse
+from hollama.template.nodes import Action, Body, Call, Field, If, Pipe, Range, Statement, Tree, With
+from hollama.template.parser import parse
 from hollama.template.prompt import TemplateValues, with_image_tags
 from hollama.template.tags import ThinkingTags
 from hollama.template.values import well_formed

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from typing import NoReturn
 
 from hollama.errors import TemplateError
@@ -32,8 +31,10 @@ from hollama.template.nodes import (
     Range,
     Statement,
     Text,
+    Tree,
     Variable,
     With,
+    line_of,
     source,
 )
 
@@ -48,15 +49,6 @@ _NOTHING = Token(Kind.END, "", 0)
 _BRANCHES: Mapping[str, type[If] | type[With] | type[Range]] = {"if": If, "with": With, "range": Range}
 
 
-@dataclass(frozen=True)
-class Tree:
-    """A parsed template: the root and the templates it defines."""
-
-    text: str
-    root: Body
-    defined: Mapping[str, Body] = field(default_factory=dict)
-
-
 def parse(text: str, functions: Collection[str]) -> Tree:
     """Raises TemplateError; `functions` are the names that may be called."""
     if len(text) > SIZE_LIMIT:
@@ -64,10 +56,6 @@ def parse(text: str, functions: Collection[str]) -> Tree:
     parser = _Parser(text, functions)
     root = parser.root()
     return Tree(text, root, parser.defined)
-
-
-def line_of(text: str, position: int) -> int:
-    return 1 + text.count("\n", 0, position)
 
 
 class _Parser:
