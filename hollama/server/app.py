@@ -11,7 +11,7 @@ from hollama.runtime.compile import Compiler
 from hollama.runtime.runtime import Runtime
 from hollama.server import blobs, generating, models, status, unavailable
 from hollama.server.answers import LARGEST_BODY, errors
-from hollama.server.guard import cors, host_check, mark
+from hollama.server.guard import Cors, host_check
 from hollama.server.rooms import Rooms
 from hollama.server.routing import refusals, routing
 from hollama.store.store import Store
@@ -19,10 +19,10 @@ from hollama.store.store import Store
 
 def create_app(runtime: Runtime, store: Store, settings: Settings, compiler: Compiler) -> web.Application:
     """In this order, which is Ollama's: redirects, CORS, the Host, the routes."""
-    check = host_check(settings.host.host)
-    guards = [routing, cors(settings.origins), *([check] if check else []), refusals, errors]
+    cors, check = Cors(settings.origins), host_check(settings.host.host)
+    guards = [routing, cors.middleware(), *([check] if check else []), refusals, errors]
     app = web.Application(middlewares=guards, client_max_size=LARGEST_BODY)
-    app.on_response_prepare.append(mark)
+    app.on_response_prepare.append(cors.mark)
     app.on_response_prepare.append(_sign)
     rooms = Rooms(runtime, store, settings, compiler)
     for room in (status, generating, models, blobs, unavailable):

@@ -29,37 +29,47 @@ _PREFLIGHT = {
 _PRIVATE = [ipaddress.ip_network(net) for net in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")]
 
 
-def cors(origins: Sequence[str]) -> Middleware:
-    """Refuse other origins with an empty 403; answer preflights. Each origin may have one "*"."""
-    everyone = "*" in origins
-    allowed = re.compile("|".join(re.escape(origin).replace(r"\*", ".*") for origin in origins) or r"(?!)")
+class Cors:
+    """Refuses other origins with an empty 403, answers preflights, and tells allowed ones so on every answer."""
 
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        origin = request.headers.get("Origin", "")
-        host = request.headers.get("Host", "")
-        if not origin or origin in (f"http://{host}", f"https://{host}"):
+    def __init__(self, origins: Sequence[str]) -> None:
+        """Each origin may have one "*"; a "*" by itself is everybody."""
+        self._everybody = "*" in origins
+        patterns = "|".join(re.escape(origin).replace(r"\*", ".*") for origin in origins)
+        self._allowed = re.compile(patterns or r"(?!)")
+
+    def middleware(self) -> Middleware:
+        @web.middleware
+        async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+            origin = _foreign_origin(request)
+            if origin and not self._allowed.fullmatch(origin):
+                return web.Response(status=403)
+            if origin and request.method == "OPTIONS":
+                return _preflight()
             return await handler(request)
-        if not allowed.fullmatch(origin):
-            return web.Response(status=403)
-        request["cors"] = "*" if everyone else origin
-        if request.method == "OPTIONS":
-            response = web.Response(status=204, headers=_PREFLIGHT)
-            for name in ("Access-Control-Request-Method", "Access-Control-Request-Headers"):
-                response.headers.add("Vary", name)
-            return response
-        return await handler(request)
 
-    return middleware
+        return check
 
-
-async def mark(request: web.Request, response: web.StreamResponse) -> None:
-    """Tell an allowed origin so, on whatever is answered, streams included."""
-    origin = request.get("cors")
-    if origin:
-        response.headers["Access-Control-Allow-Origin"] = origin
-        if origin != "*":
+    async def mark(self, request: web.Request, response: web.StreamResponse) -> None:
+        origin = _foreign_origin(request)
+        if not origin or not self._allowed.fullmatch(origin):
+            return
+        response.headers["Access-Control-Allow-Origin"] = "*" if self._everybody else origin
+        if not self._everybody:
             response.headers.add("Vary", "Origin")
+
+
+def _foreign_origin(request: web.Request) -> str:
+    """The Origin, unless there is none or it is the server itself."""
+    origin, host = request.headers.get("Origin", ""), request.headers.get("Host", "")
+    return "" if origin in (f"http://{host}", f"https://{host}") else origin
+
+
+def _preflight() -> web.Response:
+    response = web.Response(status=204, headers=_PREFLIGHT)
+    for name in ("Access-Control-Request-Method", "Access-Control-Request-Headers"):
+        response.headers.add("Vary", name)
+    return response
 
 
 def host_check(bound: str) -> Middleware | None:

@@ -20,7 +20,7 @@ from hollama.server.serve import listening
 from hollama.store.manifest import HEF, ModelConfig
 from hollama.store.names import ModelName
 from hollama.store.store import Store
-from tests.server.server_desk import CHATML, CONTEXT, Desk, Device, NoCompiler, write_package
+from tests.server.server_desk import CHATML, CONTEXT, Desk, Device, PackageCompiler, write_package
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ async def start(settings: Settings, store: Store, device: Device) -> AsyncIterat
 
         async def go(**changes: Any) -> Desk:
             changed = replace(settings, **changes)
-            compiler = NoCompiler()
+            compiler = PackageCompiler()
             runtime = Runtime(changed, load_plugins([("test", device)]), store, compiler)
             stack.push_async_callback(runtime.aclose)
             app = create_app(runtime, store, changed, compiler)

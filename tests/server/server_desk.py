@@ -28,7 +28,8 @@ from hollama.store.store import Store
 CONTEXT = 512
 CHATML = (
     "{{- range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}"
-    "{{ if .ToolCalls }}<tool_call>{{ range .ToolCalls }}{{ .Function.Name }}{{ end }}</tool_call>{{ end }}<|im_end|>\n{{ end }}"
+    "{{ if .ToolCalls }}<tool_call>{{ range .ToolCalls }}{{ .Function.Name }}{{ end }}</tool_call>{{ end }}<|im_end|>\n"
+    "{{ end }}"
     "{{ if .Tools }}{{ end }}<|im_start|>assistant\n"
 )
 THINKING = (
@@ -85,8 +86,11 @@ class Device:
         return [BackendSpec("test", self.load, lambda: DeviceState(True, ""))]
 
 
-class NoCompiler:
+class PackageCompiler:
+    """Takes any weights for the model of the tests."""
+
     async def __call__(self, source: Path, target: Path, progress: Report) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
         write_package(target)
 
 

@@ -110,7 +110,7 @@ async def test_system_and_messages_of_a_model_come_first(scripted: Start) -> Non
     own = [{"role": "system", "content": "T"}, *HELLO]
     assert await rendered(messages=own) == "[user 1][assistant 2][system T][user Hello]"
     assert await rendered(prompt="x", system="T") == "[system T][user 1][assistant 2][user x]"
-    assert await rendered(prompt="x", template="<{{ .Prompt }}>") == "<1><x>"
+    assert await rendered(prompt="x", template="<{{ .Prompt }}>") == "<1>2<x>"
 
 
 async def test_the_oldest_messages_of_a_long_conversation_are_dropped(scripted: Start) -> None:

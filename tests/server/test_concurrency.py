@@ -5,8 +5,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import gguf
+import numpy as np
 import pytest
 
+from hollama.store.manifest import GGUF, ModelConfig
+from hollama.store.names import ModelName
 from tests.server.server_desk import CHATML, Desk, until
 
 Start = Callable[..., Any]
@@ -92,9 +96,6 @@ async def test_a_backend_that_fails_in_the_middle_ends_the_stream_with_an_error(
 
 
 async def test_a_gguf_is_compiled_at_its_first_use(desk: Desk) -> None:
-    from hollama.store.manifest import GGUF, ModelConfig
-    from hollama.store.names import ModelName
-
     path = desk.store.root / "weights.gguf"
     write_gguf(path)
     layer = desk.store.add_blob(path, GGUF)
@@ -104,9 +105,6 @@ async def test_a_gguf_is_compiled_at_its_first_use(desk: Desk) -> None:
 
 
 def write_gguf(path: Any) -> None:
-    import gguf
-    import numpy as np
-
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_context_length(128)
     writer.add_tensor("w", np.zeros((2, 32), np.float16))
