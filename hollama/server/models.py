@@ -111,8 +111,9 @@ def create_request(fields: Mapping[str, Any]) -> CreateRequest:
 
 
 async def _progress(rooms: Rooms, asked: CreateRequest) -> AsyncGenerator[dict[str, Any]]:
-    async for step in create(rooms.store, asked, rooms.compiler):
-        yield _step(step)
+    async with aclosing(create(rooms.store, asked, rooms.compiler)) as steps:
+        async for step in steps:
+            yield _step(step)
 
 
 def _step(step: Progress) -> dict[str, Any]:
