@@ -107,7 +107,8 @@ def _collect(manager: pluggy.PluginManager, kind: str) -> Mapping[str, Contribut
 
 def _contributions(implementation: pluggy.HookImpl, owner: str) -> list[Named]:
     try:
-        return list(implementation.function() or ())  # type: ignore[call-overload]
+        found: Any = implementation.function()
+        return list(found or ())
     except Exception as error:
         raise PluginError(f'plugin "{owner}" failed in {implementation.function.__name__}: {error!r}') from error
 

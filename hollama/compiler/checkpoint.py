@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
 from hollama.errors import CompileError
 from hollama.models.architecture import Architecture
@@ -76,3 +77,9 @@ def describe(architecture: Architecture, shape: DecoderShape) -> dict[str, Any]:
         f"{name}.feed_forward_length": shape.intermediate,
         f"{name}.vocab_size": shape.vocab,
     }
+
+
+def adds_bos(tokenizer: bytes) -> bool:
+    """Whether a tokenizer.json puts something in front of a text by itself."""
+    opened = Tokenizer.from_str(tokenizer.decode())
+    return len(opened.encode("").ids) > len(opened.encode("", add_special_tokens=False).ids)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hollama.compiler.checkpoint import Checkpoint, SpecialTokens
+from hollama.compiler.checkpoint import Checkpoint, SpecialTokens, adds_bos
 from hollama.compiler.tokenizers import from_gguf
 from hollama.errors import CompileError
 from hollama.formats.gguf import GgufFile
@@ -81,7 +81,7 @@ def open_gguf(path: Path) -> Checkpoint:
         shape=shape,
         tensors=GgufTensors(file, architecture.interleaved, shape.heads, shape.kv_heads),
         tokenizer=tokenizer,
-        special=_special(file.metadata),
+        special=_special(file.metadata, adds_bos(tokenizer)),
         chat_template=template if isinstance(template, str) else "",
         metadata=_scalars(file.metadata),
     )
@@ -120,7 +120,7 @@ def _halves(values: NDArray[np.float32], heads: int) -> NDArray[np.float32]:
     return np.ascontiguousarray(split.swapaxes(1, 2)).reshape(values.shape)
 
 
-def _special(metadata: Mapping[str, Any]) -> SpecialTokens:
+def _special(metadata: Mapping[str, Any], add_bos: bool) -> SpecialTokens:
     tokens = metadata.get("tokenizer.ggml.tokens", ())
     bos, eos, eot = (_token_id(metadata, key) for key in ("bos", "eos", "eot"))
     named = [index for index, token in enumerate(tokens) if token in _STOP_NAMES]
@@ -128,13 +128,12 @@ def _special(metadata: Mapping[str, Any]) -> SpecialTokens:
     if types is not None and len(types) == len(tokens):
         named = [index for index in named if types[index] == 3]  # 3: a control token
     stops = [token for token in (eos, eot, *named) if token is not None]
-    is_sentencepiece = metadata.get("tokenizer.ggml.model") == "llama"
     return SpecialTokens(
         bos_id=bos,
         bos=tokens[bos] if bos is not None and bos < len(tokens) else "",
         eos=tokens[eos] if eos is not None and eos < len(tokens) else "",
         stop_ids=tuple(dict.fromkeys(stops)),
-        add_bos=bool(metadata.get("tokenizer.ggml.add_bos_token", is_sentencepiece)),
+        add_bos=add_bos,
     )
 
 

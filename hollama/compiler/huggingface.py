@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hollama.compiler.checkpoint import Checkpoint, SpecialTokens, describe
+from hollama.compiler.checkpoint import Checkpoint, SpecialTokens, adds_bos, describe
 from hollama.compiler.tokenizers import from_folder
 from hollama.errors import CompileError
 from hollama.formats.safetensors import SafetensorsFolder, open_folder
@@ -112,14 +112,6 @@ def token_ids(tokenizer: bytes) -> dict[str, int]:
     """The added tokens of a tokenizer.json, by how they are written."""
     plain = json.loads(tokenizer)
     return {token["content"]: int(token["id"]) for token in plain.get("added_tokens", ())}
-
-
-def adds_bos(tokenizer: bytes) -> bool:
-    """Whether the tokenizer puts something in front of a text by itself."""
-    from tokenizers import Tokenizer
-
-    opened = Tokenizer.from_str(tokenizer.decode())
-    return len(opened.encode("").ids) > len(opened.encode("", add_special_tokens=False).ids)
 
 
 def _ids(value: object) -> list[int]:

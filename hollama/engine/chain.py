@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from hollama.engine.draw import RANDOM, Draw
-from hollama.engine.options import integer
-from hollama.engine.probabilities import largest, log_softmax, softmax
 from hollama.errors import BackendError, HollamaError, PluginError
 from hollama.interfaces import Logits, Sampler, SamplerContext, SamplerSpec
+from hollama.sampling.options import integer
+from hollama.sampling.probabilities import largest, log_softmax, softmax
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 
 from hollama.engine.chain import Chain
 from hollama.engine.job import Job
-from hollama.engine.options import integer
 from hollama.engine.scheduler import Scheduler
 from hollama.engine.slot import Delivery, Ticket
 from hollama.engine.stream import LoopDelivery, Stream
 from hollama.errors import BackendError, ContextOverflow, RequestError
 from hollama.interfaces import LoadedModel, SamplerContext, SamplerSpec
+from hollama.sampling.options import integer
 
 
 class Engine:

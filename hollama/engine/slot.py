@@ -8,9 +8,9 @@ from typing import Protocol
 
 from hollama.engine.chain import Chain, logprobs
 from hollama.engine.job import End, Job, Token
-from hollama.engine.options import integer
 from hollama.engine.pool import Context
 from hollama.interfaces import Logits
+from hollama.sampling.options import integer
 
 Clock = Callable[[], int]  # nanoseconds
 

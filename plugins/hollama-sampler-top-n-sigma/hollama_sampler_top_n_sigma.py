@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hollama.engine.options import number
-from hollama.engine.probabilities import total
 from hollama.hookspecs import hookimpl
 from hollama.interfaces import Logits, SamplerContext, SamplerSpec
+from hollama.sampling.options import number
+from hollama.sampling.probabilities import total
 
 
 def top_n_sigma(logits: Logits, n: float) -> Logits:

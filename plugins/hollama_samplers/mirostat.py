@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hollama.engine.options import integer, number
-from hollama.engine.probabilities import Floats, exp, keep, log, ranked, total
 from hollama.interfaces import Logits, Sampler, SamplerContext, SamplerSpec
+from hollama.sampling.options import integer, number
+from hollama.sampling.probabilities import Floats, exp, keep, log, ranked, total
 
 _LN2 = 0.6931471805599453
 _FITTED = 100  # tokens that version 1 fits Zipf's law to

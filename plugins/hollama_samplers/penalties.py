@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hollama.engine.options import integer, number
 from hollama.errors import RequestError
 from hollama.interfaces import Logits, Sampler, SamplerContext, SamplerSpec
+from hollama.sampling.options import integer, number
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hollama.engine.options import number
 from hollama.interfaces import Logits, SamplerContext, SamplerSpec
+from hollama.sampling.options import number
 
 
 def scale(logits: Logits, temperature: float) -> Logits:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hollama.engine.options import integer
-from hollama.engine.probabilities import keep, largest
 from hollama.interfaces import Logits, SamplerContext, SamplerSpec
+from hollama.sampling.options import integer
+from hollama.sampling.probabilities import keep, largest
 
 from .mirostat import version
 

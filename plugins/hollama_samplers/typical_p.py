@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hollama.engine.options import number
-from hollama.engine.probabilities import keep, log, ranked, total
 from hollama.interfaces import Logits, SamplerContext, SamplerSpec
+from hollama.sampling.options import number
+from hollama.sampling.probabilities import keep, log, ranked, total
 
 from .mirostat import version
 

@@ -8,9 +8,9 @@ from hollama_samplers import hollama_samplers
 
 from hollama.engine.chain import Chain, logprobs
 from hollama.engine.draw import Draw
-from hollama.engine.probabilities import exp, log, log_softmax, softmax
 from hollama.errors import BackendError, PluginError, RequestError
 from hollama.interfaces import SamplerContext, SamplerSpec
+from hollama.sampling.probabilities import exp, log, log_softmax, softmax
 
 
 def draws(chain, logits, count):

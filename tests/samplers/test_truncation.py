@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from hollama.engine.probabilities import softmax
 from hollama.interfaces import SamplerContext
+from hollama.sampling.probabilities import softmax
 
 logits_of = hnp.arrays(np.float32, st.integers(2, 60), elements=st.integers(-40, 40).map(float))
 P = [0.05, 0.5, 0.9, 0.999]
