@@ -27,7 +27,7 @@ class FloatArithmetic:
         return self.weights[node.weight][tokens]
 
     def rms_norm(self, node: Node, x: F32) -> F32:
-        parts = x.reshape(len(x), node.heads, -1)
+        parts = x.reshape(len(x), node.heads, node.width // node.heads)
         mean = np.mean(np.square(parts, dtype=np.float64), axis=-1, keepdims=True)
         normed: F32 = (parts / np.sqrt(mean + node.eps)).astype(np.float32) * self.weights[node.weight]
         return normed.reshape(x.shape)
@@ -38,7 +38,7 @@ class FloatArithmetic:
 
     def rope(self, node: Node, x: F32, positions: NDArray[np.int64]) -> F32:
         angle = positions[:, None].astype(np.float64) * self.theta.astype(np.float64)
-        heads = x.reshape(len(x), node.heads, -1)
+        heads = x.reshape(len(x), node.heads, node.width // node.heads)
         first, second = np.split(heads, 2, axis=-1)
         swapped = np.concatenate([second, first], axis=-1)
         cosine, sine = np.cos(angle)[:, None], np.sin(angle)[:, None]

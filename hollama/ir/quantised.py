@@ -60,7 +60,7 @@ class QuantisedArithmetic:
         return golden.embed(self.weights.table, tokens, self.weights.ranges[node.name])
 
     def rms_norm(self, node: Node, x: F32) -> F32:
-        parts = x.reshape(len(x), node.heads, -1)
+        parts = x.reshape(len(x), node.heads, node.width // node.heads)
         return golden.rms_norm(parts, self.weights.norms[node.weight], node.eps).reshape(x.shape)
 
     def linear(self, node: Node, x: F32) -> F32:
@@ -68,7 +68,7 @@ class QuantisedArithmetic:
         return golden.linear(golden.quantise(x, of), self.linears[node.weight], of)
 
     def rope(self, node: Node, x: F32, positions: NDArray[np.int64]) -> F32:
-        heads = x.reshape(len(x), node.heads, -1)
+        heads = x.reshape(len(x), node.heads, node.width // node.heads)
         return golden.rope(heads, self._cosine[positions], self._sine[positions]).reshape(x.shape)
 
     def attention(self, node: Node, q: F32, k: F32, v: F32, cache: Cache, start: int) -> F32:

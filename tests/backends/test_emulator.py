@@ -1,4 +1,4 @@
-"""The emulator: the same bits whatever the chunking and whoever shares the step; contexts that rewind, save and load."""
+"""The emulator: the same bits whatever the chunking and whoever shares the step; contexts that rewind and load."""
 
 import numpy as np
 import pytest
@@ -92,6 +92,13 @@ def test_only_wanted_logits_are_computed(model):
     assert results[1].dtype == np.float32
     first.close()
     second.close()
+
+
+def test_a_chunk_without_logits_only_fills_the_context(model):
+    whole, pieces = model.open(), model.open()
+    expected = feed(model, whole, [1, 2, 3, 4])
+    assert model.step([Work(pieces, [1, 2, 3], logits=False)]) == [None]
+    assert feed(model, pieces, [4]).tobytes() == expected.tobytes()
 
 
 @settings(max_examples=60, deadline=None)

@@ -11,10 +11,10 @@ from hollama.models.table import by_class
 torch = pytest.importorskip("torch", reason="needs the extra `train` (PyTorch, transformers)")
 transformers = pytest.importorskip("transformers", reason="needs the extra `train` (PyTorch, transformers)")
 
-SIZES = dict(
-    vocab_size=97, hidden_size=64, intermediate_size=96, num_hidden_layers=3, num_attention_heads=4,
-    num_key_value_heads=2, max_position_embeddings=128, rms_norm_eps=1e-6,
-)  # fmt: skip
+SIZES = {
+    "vocab_size": 97, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 3, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "max_position_embeddings": 128, "rms_norm_eps": 1e-6,
+}  # fmt: skip
 LLAMA3_ROPE = {
     "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
     "original_max_position_embeddings": 32, "rope_theta": 10000.0,
