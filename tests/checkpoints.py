@@ -56,7 +56,8 @@ def random_checkpoint(folder: Path, architecture: str = "qwen2", seed: int = 0, 
             continue
         parts = sources[node.weight].parts
         qkv = (shape.heads * shape.head_dim, *[shape.kv_heads * shape.head_dim] * 2)
-        rows = qkv if len(parts) == 3 else [shape.vocab if node.op == "embed" else node.width // len(parts)] * len(parts)
+        width = shape.vocab if node.op == "embed" else node.width // len(parts)
+        rows = qkv if len(parts) == 3 else [width] * len(parts)
         for part, n in zip(parts, rows, strict=True):
             if node.op == "rms_norm":
                 tensors[f"{part}.weight"] = 1 + 0.1 * rng.standard_normal(node.width // node.heads, np.float32)

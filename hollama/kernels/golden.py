@@ -12,8 +12,8 @@ Quantisation. A quantised tensor has a static scale s (f32), zero point z and b 
 Embedding. The table has 16 bits with one scale and zero point:  x = f32(q - z) * s.
 
 Linear layer, K inputs, groups of G (G >= K is channel-wise; the last group may be cut short). Weights are w in [-7, 7]
-(4 bits) with an integer scale g in [1, 63] a group and an f32 scale r a row, real = r * g * w. The whole row accumulates
-in integers:
+(4 bits) with an integer scale g in [1, 63] a group and an f32 scale r a row, real = r * g * w. The whole row
+accumulates in integers:
 
     acc = sum over k of (q_k - z) * w_k * g_group(k)             |acc| < 2^31 for 8-bit inputs, < 2^53 for 16-bit ones
     y   = f32(acc) * f32(s * r)          and then  y = y + bias  where there is a bias
