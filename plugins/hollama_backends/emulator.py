@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import xxhash
+from threadpoolctl import threadpool_limits
 
 from hollama.errors import BackendError
 from hollama.formats.hef import Hef
@@ -134,7 +135,12 @@ def _own(session: Session) -> EmulatedSession:
 
 
 def load(package: Path, context: int) -> EmulatedModel:
-    """Load a package for contexts of up to `context` tokens (0: what it was compiled for). Raises BackendError."""
+    """Load a package for contexts of up to `context` tokens (0: what it was compiled for). Raises BackendError.
+
+    BLAS is held to one thread: OpenBLAS waits by spinning, and two threads on two cores that another process also wants
+    took 34 ms for a token of the embedded model where one took 8.
+    """
+    threadpool_limits(1, "blas")
     with Hef.open(package) as hef:
         hef.verify()
         info = read_info(hef)
