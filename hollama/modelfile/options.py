@@ -6,20 +6,17 @@ Two readers share the table and differ in their errors, as in Ollama: a Modelfil
 
 from __future__ import annotations
 
-import logging
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from hollama.errors import ModelfileError, OptionInvalid
 
 Kind = Literal["integer", "float32", "boolean", "array"]
 OptionValue = int | float | bool | list[str]
-
-log = logging.getLogger(__name__)
 
 _FLOAT32_MAX = 3.4028235677973366e38  # the first value that rounds to infinity
 _INT = re.compile(r"[+-]?[0-9]+")
@@ -117,19 +114,14 @@ def _parsed_bool(text: str) -> bool:
     return _BOOLEANS[text]
 
 
-def check_options(options: Mapping[str, object]) -> dict[str, OptionValue]:
-    """A request's options with their types checked: floats for integers are truncated, nulls and unknown keys dropped.
+def check_options(options: Mapping[str, object]) -> dict[str, Any]:
+    """A request's options with their types checked: floats for integers are truncated, nulls dropped.
 
+    Unknown ones pass as they are: only the plugin whose sampler reads one can judge it, everybody else ignores it.
     Raises OptionInvalid, in Ollama's words.
     """
-    checked: dict[str, OptionValue] = {}
-    for key, value in options.items():
-        option = OPTIONS.get(key)
-        if option is None:
-            log.warning("option %r is not known, it is ignored", key)
-        elif value is not None:
-            checked[key] = _checked(option, value)
-    return checked
+    given = {key: value for key, value in options.items() if value is not None}
+    return {key: _checked(OPTIONS[key], value) if key in OPTIONS else value for key, value in given.items()}
 
 
 def _checked(option: Option, value: object) -> OptionValue:

@@ -41,7 +41,12 @@ def test_parameter_errors(name: str, text: str, message: str) -> None:
 
 def test_requests_are_checked() -> None:
     options = {"num_ctx": 2048.9, "top_p": 1, "seed": None, "mirostat": 2, "use_mmap": False, "stop": ["a"]}
-    assert check_options(options) == {"num_ctx": 2048, "top_p": 1.0, "use_mmap": False, "stop": ["a"]}
+    checked = {"num_ctx": 2048, "top_p": 1.0, "use_mmap": False, "stop": ["a"]}
+    assert check_options(options) == checked | {"mirostat": 2}  # unknown here, but a sampler's
+
+
+def test_unknown_options_pass_as_they_are_and_null_ones_do_not() -> None:
+    assert check_options({"loudness": {"left": 1}, "other": None}) == {"loudness": {"left": 1}}
 
 
 @pytest.mark.parametrize(
