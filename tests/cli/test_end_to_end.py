@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import House, end, free_address, started_pid, until
+from tests.house import House, end, free_address, started_pid, until
 
 
 def test_the_server_that_was_started_is_found_again(house: House) -> None:

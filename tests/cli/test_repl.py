@@ -12,7 +12,7 @@ from hollama.cli.client import Client
 from hollama.cli.repl.history import History
 from hollama.cli.repl.loop import converse
 from hollama.config import parse_host
-from tests.cli.conftest import House
+from tests.house import House
 
 Talk = Callable[..., str]
 
