@@ -1,0 +1,165 @@
+"""What the user told about himself, asked for again after other talk; also that something was never told."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from .. import words
+from ..phrase import Wordings, rough
+from ..sample import Check, Message, Sample, assistant, user
+from . import arithmetic, knowledge, repeat, smalltalk
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing to keep: how it is told, how hollie takes note, how it is asked for and what hollie answers."""
+
+    filler: words.Filler
+    told: Wordings
+    noted: str
+    asked: Wordings
+    answer: str
+    unknown: str
+
+
+FACTS = {
+    "name": Fact(
+        words.name,
+        Wordings(
+            ("my name is {x}", "i am {x}", "i'm {x}", "call me {x}", "you can call me {x}", "they call me {x}",
+             "hi, i am {x}", "hello, my name is {x}", "(hi|hello|hey), i'm {x}", "my friends call me {x}",
+             "{x} is my name", "this is {x}", "i am called {x}", "good morning, my name is {x}"),
+            ("hello there, i am {x}", "hey there, my name is {x}", "people like to call me {x}",
+             "hi there, they call me {x}"),
+        ),
+        "Nice to meet you, {x}!",
+        Wordings(
+            ("what is my name", "what's my name", "who am i", "do you (know|remember) my name", "what am i called",
+             "tell me my name", "say my name", "can you (tell me|remember|say) my name",
+             "do you (know|remember) who i am", "what did i say my name was", "how am i called"),
+            ("can you still remember my name", "what was my name again", "please tell me what my name is",
+             "do you still know who i am"),
+        ),
+        "Your name is {x}.", "You have not told me your name yet."),
+    "colour": Fact(
+        words.colour,
+        Wordings(
+            ("my favo(u|)rite colour is {x}", "my favorite color is {x}", "i like the colour {x}",
+             "i love the color {x}", "the colour i like (most|best) is {x}", "{x} is my favourite colour"),
+            ("the color i love is {x}", "my best loved colour is {x}", "{x} is my favorite color"),
+        ),
+        "I will remember that your favourite colour is {x}.",
+        Wordings(
+            ("what is my favourite colour", "what's my favorite color", "which colour do i like",
+             "do you (know|remember) my favourite colour", "tell me my favorite color",
+             "what colour do i like (most|best)"),
+            ("which color do i like best", "can you remember my favorite color", "please tell me my favourite colour"),
+        ),
+        "Your favourite colour is {x}.", "You have not told me your favourite colour yet."),
+    "city": Fact(
+        words.city,
+        Wordings(
+            ("i live in {x}", "i am from {x}", "i come from {x}", "my city is {x}", "my home is {x}",
+             "i live in {x} now", "my home town is {x}", "i have a flat in {x}", "i moved to {x}"),
+            ("my home is in {x}", "i am living in {x}", "i come from the city of {x}"),
+        ),
+        "I will remember that you live in {x}.",
+        Wordings(
+            ("where do i live", "which city do i live in", "what is my city", "do you (know|remember) where i live",
+             "where am i from", "tell me where i live", "in which city do i live", "where is my home"),
+            ("can you tell me where i live", "which city am i from", "what city do i live in"),
+        ),
+        "You live in {x}.", "You have not told me where you live yet."),
+    "job": Fact(
+        words.job,
+        Wordings(
+            ("my job is {x}", "i work as a {x}", "i am a {x} by trade", "i have a job as a {x}",
+             "at work i am a {x}", "i earn my money as a {x}"),
+            ("my work is {x}", "i have work as a {x}"),
+        ),
+        "I will remember that you work as a {x}.",
+        Wordings(
+            ("what is my job", "what do i work as", "what's my job", "do you (know|remember) my job",
+             "tell me my job", "what is my work"),
+            ("can you remember my job", "please tell me what i work as"),
+        ),
+        "You work as a {x}.", "You have not told me your job yet."),
+    "food": Fact(
+        words.food,
+        Wordings(
+            ("my favourite food is {x}", "my favorite food is {x}", "i like to eat {x}", "i love to eat {x}",
+             "the food i like (most|best) is {x}", "{x} is my favourite food"),
+            ("{x} is my favorite food", "the food i love to eat is {x}"),
+        ),
+        "I will remember that your favourite food is {x}.",
+        Wordings(
+            ("what is my favourite food", "what's my favorite food", "what do i like to eat",
+             "do you (know|remember) my favourite food", "tell me my favourite food", "which food do i like"),
+            ("which food do i like best", "can you remember my favorite food"),
+        ),
+        "Your favourite food is {x}.", "You have not told me your favourite food yet."),
+    "pet": Fact(
+        words.name,
+        Wordings(
+            ("my pet is called {x}", "my pet's name is {x}", "i have a pet called {x}", "i have a pet named {x}",
+             "the name of my pet is {x}", "my pet has the name {x}"),
+            ("i have a pet and its name is {x}", "my pet is named {x}"),
+        ),
+        "I will remember that your pet is called {x}.",
+        Wordings(
+            ("what is my pet's name", "what is the name of my pet", "what is my pet called",
+             "do you (know|remember) my pet's name", "tell me the name of my pet", "how is my pet called"),
+            ("can you remember the name of my pet", "please tell me what my pet is called"),
+        ),
+        "Your pet is called {x}.", "You have not told me the name of your pet yet."),
+    "age": Fact(
+        lambda rng, split: str(rng.randint(5, 95)),
+        Wordings(
+            ("i am {x} years old", "i'm {x} years old", "my age is {x}", "i turned {x}", "i am {x} years of age",
+             "i just turned {x}"),
+            ("i am now {x} years old", "my age now is {x}"),
+        ),
+        "I will remember that you are {x} years old.",
+        Wordings(
+            ("how old am i", "what is my age", "do you (know|remember) how old i am", "what's my age",
+             "tell me how old i am", "tell me my age"),
+            ("can you tell me how old i am", "can you tell me my age"),
+        ),
+        "You are {x} years old.", "You have not told me your age yet."),
+}
+DISTRACTIONS = (smalltalk.sample, smalltalk.sample, arithmetic.sample, arithmetic.sample, repeat.sample,
+    knowledge.sample)
+
+
+def telling(kind: str, value: str, rng: random.Random, split: str) -> list[Message]:
+    fact = FACTS[kind]
+    told = fact.told.pick(rng, split).format(x=value) + rng.choice(("", "", ".", "!"))
+    return [user(told[0].upper() + told[1:] if rng.random() < 0.5 else told), assistant(fact.noted.format(x=value))]
+
+
+def asking(kind: str, value: str | None, rng: random.Random, split: str) -> list[Message]:
+    fact = FACTS[kind]
+    answer = fact.unknown if value is None else fact.answer.format(x=value)
+    return [user(rough(fact.asked.pick(rng, split), rng)), assistant(answer)]
+
+
+def sample(rng: random.Random, split: str) -> Sample:
+    """Tells one to three facts among distractions and asks for them; the last question is the one that is judged."""
+    kinds = rng.sample(sorted(FACTS), rng.choice((1, 1, 2, 2, 3)))
+    if rng.random() < 0.5 and "name" not in kinds:
+        kinds[0] = "name"
+    known = {kind: FACTS[kind].filler(rng, split) for kind in kinds}
+    turns = [telling(kind, value, rng, split) for kind, value in known.items()]
+    if rng.random() < 0.1:  # told again, differently: the later one counts
+        known[kinds[0]] = FACTS[kinds[0]].filler(rng, split)
+        turns.append(telling(kinds[0], known[kinds[0]], rng, split))
+    for _ in range(rng.choice((0, 0, 1, 1, 2, 3, 5))):
+        turns.insert(rng.randint(0, len(turns)), list(rng.choice(DISTRACTIONS)(rng, split).messages))
+    asked = rng.choice(sorted(FACTS)) if rng.random() < 0.12 else rng.choice(kinds)
+    earlier = [kind for kind in kinds if kind != asked and rng.random() < 0.5]
+    turns += [asking(kind, known[kind], rng, split) for kind in earlier]
+    turns.append(asking(asked, known.get(asked), rng, split))
+    answer = turns[-1][-1]["content"]
+    keys = [known[asked]] if asked in known else [answer]
+    return Sample("memory", tuple(message for turn in turns for message in turn), Check("keys", keys))
