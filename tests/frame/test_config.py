@@ -69,7 +69,7 @@ def test_good_origins(origin):
 
 
 def test_a_bad_duration_stops_the_start():
-    with pytest.raises(ConfigError, match="KEEP_ALIVE.*invalid duration"):
+    with pytest.raises(ConfigError, match=r"KEEP_ALIVE.*invalid duration"):
         load_settings({"OLLAMA_KEEP_ALIVE": "soon"})
 
 
