@@ -36,7 +36,9 @@ class HuggingFaceTokenizer:
     def encode(self, text: str, *, begin: bool = False) -> list[int]:
         """Lone surrogates, which UTF-8 cannot hold, become "?"."""
         clean = text.encode("utf-8", "replace").decode()
-        return (self._begin if begin else []) + self._library.encode(clean, add_special_tokens=False).ids
+        # only as a batch does the library let other threads run meanwhile; a long prompt takes it seconds
+        (encoding,) = self._library.encode_batch([clean], add_special_tokens=False)
+        return (self._begin if begin else []) + encoding.ids
 
     def piece(self, token: int) -> bytes:
         if token in self._verbatim:

@@ -1,6 +1,9 @@
 """tokenizer.json: small ones made here, and real ones."""
 
 import json
+import threading
+import time
+from itertools import pairwise
 
 import gguf
 import pytest
@@ -172,3 +175,17 @@ def test_lies_in_the_json_are_format_errors_or_harmless(data):
     except FormatError:
         return
     tokenizer.encode("some <s> text", begin=True)
+
+
+def test_other_threads_run_while_it_encodes():
+    """A server that tokenises a long prompt in a thread goes on answering."""
+    tokenizer = SPEC.open(small())
+    text = "a word or two " * 50_000
+    moments = [time.perf_counter()]
+    encoding = threading.Thread(target=tokenizer.encode, args=(text,))
+    encoding.start()
+    while encoding.is_alive():
+        time.sleep(0.001)
+        moments.append(time.perf_counter())
+    longest = max(later - earlier for earlier, later in pairwise(moments))
+    assert longest < (moments[-1] - moments[0]) / 2
