@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,13 +22,20 @@ Arguments = dict[str, Any]
 
 @dataclass(frozen=True)
 class Use:
-    """A tool, one request that needs it and what it answers: (tool, request, arguments, response, answer)."""
+    """One request for a tool, the call it needs, what the tool answers and what hollie makes of it."""
 
-    tool: Tool
     request: str
     arguments: Arguments
     response: Any
     answer: str
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A tool and a maker of uses of it."""
+
+    tool: Tool
+    use: Callable[[], Use]
 
 
 def tool(name: str, description: str, properties: dict[str, Any]) -> Tool:
@@ -40,18 +48,21 @@ def value(kind: str, text: str) -> Any:
     return json.loads(text) if kind in ("integer", "number", "boolean") else text
 
 
-def known(kind: Kind, rng: random.Random, split: str) -> Use:
-    """A tool of the catalogue and one use of it."""
+def known(kind: Kind, rng: random.Random, split: str) -> Offer:
+    """A tool of the catalogue."""
     properties = {name: {"type": kinds, "description": about} for name, (kinds, about, _) in kind.parameters.items()}
-    texts = {name: filler(rng, split) for name, (_, _, filler) in kind.parameters.items()}
-    response = {name: filler(rng, split) for name, filler in kind.response.items()}
-    return Use(
-        tool(kind.names.pick(rng, split), kind.descriptions.pick(rng, split), properties),
-        rough(kind.requests.pick(rng, split), rng).format(**texts),
-        {name: value(kind.parameters[name][0], text) for name, text in texts.items()},
-        {name: value("integer" if text.lstrip("-").isdigit() else "string", text) for name, text in response.items()},
-        kind.answer.format(**texts, **response),
-    )
+
+    def use() -> Use:
+        texts = {name: filler(rng, split) for name, (_, _, filler) in kind.parameters.items()}
+        response = {name: filler(rng, split) for name, filler in kind.response.items()}
+        return Use(
+            rough(kind.requests.pick(rng, split), rng).format(**texts),
+            {name: value(kind.parameters[name][0], text) for name, text in texts.items()},
+            {name: value("integer" if text.lstrip("-").isdigit() else "", text) for name, text in response.items()},
+            kind.answer.format(**texts, **response),
+        )
+
+    return Offer(tool(kind.names.pick(rng, split), kind.descriptions.pick(rng, split), properties), use)
 
 
 VERBS = words.listed(
@@ -63,7 +74,7 @@ NOUNS = words.listed(
     "room shelf tank engine belt lamp alarm"
 )
 GIVEN = Wordings(
-    ("{verb} the {noun} with {pairs}", "please {verb} the {noun}, {pairs}", "{verb} (a|the) {noun} ({pairs})?",
+    ("{verb} the {noun} with {pairs}", "please {verb} the {noun}, {pairs}", "{verb} (a|the) {noun}, {pairs}",
      "i want to {verb} the {noun} with {pairs}", "can you {verb} the {noun} with {pairs}", "{verb} {noun}: {pairs}",
      "use {name} with {pairs}", "call {name} with {pairs}", "run {name}: {pairs}"),
     ("could you {verb} the {noun} with {pairs}", "could you use {name} with {pairs}",
@@ -77,43 +88,42 @@ ABOUT = Wordings(
     ("{Verb} (a|the) {noun}", "{Verb}s (a|the) {noun}", "Use this to {verb} the {noun}", "Can {verb} a {noun}"),
     ("This can {verb} the {noun}", "To {verb} a {noun}"),
 )
+TYPES = ("string", "string", "string", "integer", "integer", "number", "boolean")
 KEYS = words.listed(
     "name size color speed level mode id count target user label place code weight length group type amount day "
     "title"
 )
 
 
-def fresh(rng: random.Random, split: str) -> Use:
-    """A tool that never was, and one use of it."""
+def fresh(rng: random.Random, split: str) -> Offer:
+    """A tool that never was."""
     verb = rng.choice(VERBS) if rng.random() < 0.6 else words.made_up(rng, split)
     noun = rng.choice(NOUNS) if rng.random() < 0.6 else words.made_up(rng, split)
-    name = rng.choice((f"{verb}_{noun}", f"{noun}_{verb}", f"{verb}{noun.capitalize()}", words.made_up(rng,
-        split) + "_" + noun))
+    name = rng.choice((f"{verb}_{noun}", f"{noun}_{verb}", f"{verb}{noun.capitalize()}",
+                       f"{words.made_up(rng, split)}_{noun}"))
     keys = rng.sample(KEYS, rng.choice((1, 1, 2, 2, 3)))
-    keys = [key if rng.random() < 0.7 else words.made_up(rng, split) for key in keys]
-    properties, arguments, pairs = {}, {}, []
-    for key in keys:
-        kind, text = fresh_value(rng, split)
-        properties[key] = {"type": kind, "description": f"The {key}"}
-        arguments[key] = value(kind, text)
-        pairs.append(PAIR.pick(rng, split).format(key=key, x=text))
-    made = tool(name, ABOUT.pick(rng, split).format(verb=verb, Verb=verb.capitalize(), noun=noun), properties)
-    said = GIVEN.pick(rng, split)
-    while "{pairs}" not in said:
-        said = GIVEN.pick(rng, split)
-    joined = ", ".join(pairs[:-1]) + (rng.choice((" and ", ", ")) if len(pairs) > 1 else "") + pairs[-1]
-    response, answer = fresh_response(rng, split)
-    return Use(made, said.format(verb=verb, noun=noun, name=name, pairs=joined), arguments, response, answer)
+    kinds = {key if rng.random() < 0.7 else words.made_up(rng, split): rng.choice(TYPES) for key in keys}
+    properties = {key: {"type": kind, "description": f"The {key}"} for key, kind in kinds.items()}
+    about = ABOUT.pick(rng, split).format(verb=verb, Verb=verb.capitalize(), noun=noun)
+
+    def use() -> Use:
+        texts = {key: fresh_value(kind, rng, split) for key, kind in kinds.items()}
+        pairs = [PAIR.pick(rng, split).format(key=key, x=text) for key, text in texts.items()]
+        joined = rng.choice((" and ", ", ")).join([", ".join(pairs[:-1]), pairs[-1]][len(pairs) < 2 :])
+        said = GIVEN.pick(rng, split).format(verb=verb, noun=noun, name=name, pairs=joined)
+        arguments = {key: value(kinds[key], text) for key, text in texts.items()}
+        return Use(said, arguments, *fresh_response(rng, split))
+
+    return Offer(tool(name, about, properties), use)
 
 
-def fresh_value(rng: random.Random, split: str) -> tuple[str, str]:
-    kind = rng.choice(("string", "string", "string", "integer", "integer", "number", "boolean"))
+def fresh_value(kind: str, rng: random.Random, split: str) -> str:
     if kind == "string":
-        return kind, rng.choice((words.made_up, words.name, words.colour, words.city, words.code, words.item))(rng,
-            split)
+        makers = (words.made_up, words.name, words.colour, words.city, words.code, words.item)
+        return rng.choice(makers)(rng, split)
     if kind == "boolean":
-        return kind, rng.choice(("true", "false"))
-    return kind, str(rng.randint(0, 500)) if kind == "integer" else f"{rng.randint(0, 99)}.{rng.randint(1, 9)}"
+        return rng.choice(("true", "false"))
+    return str(rng.randint(0, 500)) if kind == "integer" else f"{rng.randint(0, 99)}.{rng.randint(1, 9)}"
 
 
 def fresh_response(rng: random.Random, split: str) -> tuple[Any, str]:
@@ -130,13 +140,17 @@ def fresh_response(rng: random.Random, split: str) -> tuple[Any, str]:
     return {key: text}, f"The {key} is {text}."
 
 
-def use(rng: random.Random, split: str, barred: set[str]) -> tuple[str, Use]:
-    """A use of a tool of a family not in `barred`; made-up tools are their own families."""
-    if rng.random() < 0.45:
-        made = fresh(rng, split)
-        return made.tool["function"]["name"], made
-    family = rng.choice([family for family in KINDS if family not in barred])
-    return family, known(KINDS[family], rng, split)
+def offers(rng: random.Random, split: str) -> dict[str, Offer]:
+    """One to three tools by family; made-up tools are their own families."""
+    made: dict[str, Offer] = {}
+    for _ in range(rng.choice((1, 1, 1, 2, 2, 3))):
+        if rng.random() < 0.45:
+            offer = fresh(rng, split)
+            made[offer.tool["function"]["name"]] = offer
+        else:
+            family = rng.choice([family for family in KINDS if family not in made])
+            made[family] = known(KINDS[family], rng, split)
+    return made
 
 
 NO_TOOL = "I have no tool for that."
@@ -151,7 +165,7 @@ def plain(rng: random.Random, split: str, families: set[str]) -> Sample:
     """Something that none of the offered families serves: small talk, a fact, a sum, or a request for another tool."""
     if rng.random() < 0.4:
         family = rng.choice([family for family in KINDS if family not in families and family != "calculator"])
-        wanted = known(KINDS[family], rng, split)
+        wanted = known(KINDS[family], rng, split).use()
         return Sample("tools", (user(wanted.request), assistant(NO_TOOL)), Check("keys", ["no tool"]))
     makers = [smalltalk.sample, knowledge.sample]
     if "calculator" not in families:
@@ -162,25 +176,22 @@ def plain(rng: random.Random, split: str, families: set[str]) -> Sample:
 
 
 def sample(rng: random.Random, split: str) -> Sample:
-    """One to three tools and a talk of one to three requests; judged is a call, a report or plain words."""
-    uses: dict[str, Use] = {}
-    for _ in range(rng.choice((1, 1, 1, 2, 2, 3))):
-        family, made = use(rng, split, set(uses))
-        uses[family] = made
-    offered = [made.tool for made in uses.values()]
+    """Some tools and a talk of one to five requests; judged is a call, a report or an answer without a tool."""
+    made = offers(rng, split)
+    offered = [offer.tool for offer in made.values()]
     rng.shuffle(offered)
-    turns: list[Message] = [system(SYSTEMS.pick(rng, split))] if rng.random() < 0.3 else []
-    for family in rng.sample(sorted(uses), min(len(uses), rng.choice((0, 1, 1, 1, 2)))):
-        wanted = uses[family]
-        turns += [user(wanted.request), call(wanted.tool["function"]["name"], wanted.arguments),
-            result(wanted.response), assistant(wanted.answer)]
-    kind = rng.random()
-    if kind < 0.2 or not turns or turns[-1]["role"] == "system":
-        other = plain(rng, split, set(uses))
-        return Sample("tools", (*turns, *other.messages), other.check, tuple(offered))
-    if kind < 0.5:
-        return Sample("tools", tuple(turns), Check("keys", [wanted.answer]), tuple(offered))
-    check = Check("call", [wanted.tool["function"]["name"], wanted.arguments])
-    return Sample("tools", tuple(turns[:-2]), check, tuple(offered))
-
-
+    messages: list[Message] = [system(SYSTEMS.pick(rng, split))] if rng.random() < 0.3 else []
+    check = Check("keys", [])
+    for _ in range(rng.choice((1, 2, 2, 3, 4, 5))):
+        if rng.random() < 0.3:
+            other = plain(rng, split, set(made))
+            messages, check = [*messages, *other.messages], other.check
+            continue
+        offer = rng.choice(list(made.values()))
+        name, use = offer.tool["function"]["name"], offer.use()
+        messages += [user(use.request), call(name, use.arguments), result(use.response), assistant(use.answer)]
+        check = Check("keys", [use.answer])
+        calls = Check("call", [name, use.arguments])
+    if messages[-2]["role"] == "tool" and rng.random() < 0.6:
+        messages, check = messages[:-2], calls
+    return Sample("tools", tuple(messages), check, tuple(offered))
