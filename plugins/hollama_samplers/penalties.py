@@ -12,6 +12,8 @@ from hollama.errors import RequestError
 from hollama.interfaces import Logits, Sampler, SamplerContext, SamplerSpec
 from hollama.sampling.options import integer, number
 
+_LARGEST = float(np.finfo(np.float32).max)  # a logit may be pushed to the end of the line, but not off it
+
 
 @dataclass(frozen=True)
 class Strength:
@@ -32,7 +34,8 @@ class Penalties:
         tokens, counts = np.unique(np.array(self._recent, np.intp), return_counts=True)
         values = logits[tokens].astype(np.float64)
         values = np.where(values > 0, values / self._strength.repeat, values * self._strength.repeat)
-        logits[tokens] = values - counts * self._strength.frequency - self._strength.presence
+        values = values - counts * self._strength.frequency - self._strength.presence
+        logits[tokens] = np.clip(values, -_LARGEST, _LARGEST)
         return logits
 
     def accept(self, token: int) -> None:

@@ -35,6 +35,14 @@ def test_minus_one_is_the_whole_context(build):
     assert (penalties.apply(logits()) - logits()).tolist() == [-1, -15, *[0] * 8]
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"repeat_penalty": 1e-300}, {"repeat_penalty": 3e38}, {"frequency_penalty": -3e38}, {"presence_penalty": 3e38}],
+)
+def test_the_most_extreme_penalties_leave_finite_logits(build, options):
+    assert np.isfinite(build("penalties", prompt=[0, 1, 1, 1], **options).apply(logits() * 1e3)).all()
+
+
 @pytest.mark.parametrize("options", [{}, {"repeat_last_n": 0, "repeat_penalty": 2}])
 def test_penalties_off(build, options):
     assert build("penalties", **options) is None
