@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from hollama.errors import RequestError
 
 _SPACE = b" \t\r\n"
+_LONGEST_WALK = 1 << 20  # bytes; they take a second, and a longer body is told where it is wrong in Python's words
 _ESCAPES = {7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 39: "\\'", 34: '"', 92: "\\\\"}
 _NUMBER = re.compile(rb"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _HEX = b"0123456789abcdefABCDEF"
@@ -47,8 +48,14 @@ def parse(body: bytes) -> Any:
         return _SCANNER.raw_decode(text.decode("utf-8", "replace"))[0]
     except RecursionError:
         raise BodyInvalid("exceeded max depth") from None
-    except ValueError:
-        raise BodyInvalid(_Walk(text).complaint()) from None
+    except ValueError as error:
+        raise BodyInvalid(_complaint(text, error)) from None
+
+
+def _complaint(text: bytes, error: ValueError) -> str:
+    if len(text) > _LONGEST_WALK:
+        return f"invalid JSON: {error}"
+    return _Walk(text).complaint()
 
 
 def _refuse(constant: str) -> NoReturn:

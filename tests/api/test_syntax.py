@@ -47,6 +47,12 @@ def test_a_malformed_body_is_named_in_gos_words(body: bytes, text: str) -> None:
     assert str(caught.value) == text
 
 
+def test_a_long_malformed_body_is_not_walked_byte_by_byte() -> None:
+    """That would take seconds for each megabyte."""
+    with pytest.raises(BodyInvalid, match=r"invalid JSON: Expecting value: line 1 column 1200002 \(char 1200001\)"):
+        parse(b"[" + b"1," * 600_000 + b"}")
+
+
 def test_only_the_first_value_counts() -> None:
     assert parse(b'"x" trailing {') == "x"
 
