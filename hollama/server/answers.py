@@ -18,7 +18,9 @@ log = logging.getLogger(__name__)
 
 JSON = "application/json; charset=utf-8"
 LARGEST_BODY = 256 << 20  # bytes; a conversation with many images fits, an endless body does not
+_CLIENT_LEFT = 499  # what nginx notes for it; nobody reads it
 _SMALL = 1 << 16  # bytes that are decoded in less than a millisecond
+_UNFORESEEN = {"error": "internal error; the server's log says more"}
 
 T = TypeVar("T")
 
@@ -62,8 +64,18 @@ async def stream(request: web.Request, chunks: AsyncGenerator[dict[str, Any]]) -
         except HollamaError as error:
             log.warning("%s: %s", request.path, error)
             await response.write(_line(error_of(error)))
+        except Exception:
+            if _left(request):
+                raise
+            log.exception("%s failed", request.path)
+            await response.write(_line(_UNFORESEEN))
         await response.write_eof()
     return response
+
+
+def _left(request: web.Request) -> bool:
+    """Whether nobody is there any more to read an answer."""
+    return request.transport is None or request.transport.is_closing()
 
 
 def _line(chunk: dict[str, Any]) -> bytes:
@@ -79,8 +91,15 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         level = logging.ERROR if error.status >= 500 else logging.INFO
         log.log(level, "%s %s: %d %s", request.method, request.path, error.status, error)
         return answer(error_of(error), error.status)
-    except (web.HTTPException, ConnectionError):
+    except web.HTTPException:
         raise
+    except web.RequestPayloadError as error:
+        refusal = answer({"error": f"the body of the request cannot be read: {error.__cause__ or error}"}, 400)
+        refusal.force_close()  # where the next request would begin is not known
+        return refusal
     except Exception:
+        if _left(request):
+            log.info("%s %s: the client left", request.method, request.path)
+            return web.Response(status=_CLIENT_LEFT)
         log.exception("%s %s failed", request.method, request.path)
-        return answer({"error": "internal error; the server's log says more"}, 500)
+        return answer(_UNFORESEEN, 500)
