@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hollama.config import Settings
 from hollama.engine import Engine
-from hollama.errors import BackendError, RequestError, StoreError
+from hollama.errors import BackendError, FormatError, RequestError, StoreError
 from hollama.formats.hef import Hef
 from hollama.formats.package import PackageInfo, read_info, read_tokenizer
 from hollama.interfaces import LoadedModel, Tokenizer
@@ -66,8 +66,21 @@ class ModelLoader:
         return target
 
     async def load(self, wish: Wish[StoredModel]) -> Loaded[Running]:
-        """Raises HefError, BackendError, PluginError; BackendError too after `settings.load_timeout` seconds."""
+        """Raises HefError, BackendError, PluginError; BackendError too after `settings.load_timeout` seconds.
+
+        A damaged package of which the store has the source is compiled anew.
+        """
         path = await self.compiled(wish.source)
+        try:
+            return await self._load(path, wish)
+        except FormatError as error:
+            if wish.source.format == "hef":
+                raise
+            log.warning("the package of %s is compiled anew: %s", wish.source.name, error)
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+        return await self._load(await self.compiled(wish.source), wish)
+
+    async def _load(self, path: Path, wish: Wish[StoredModel]) -> Loaded[Running]:
         opening = asyncio.ensure_future(asyncio.to_thread(self._open, path, wish))
         try:
             limit = self._settings.load_timeout

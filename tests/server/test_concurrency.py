@@ -11,7 +11,7 @@ import pytest
 
 from hollama.store.manifest import GGUF, ModelConfig
 from hollama.store.names import ModelName
-from tests.server.server_desk import CHATML, Desk, until
+from tests.server.server_desk import CHATML, Desk, until, write_package
 
 Start = Callable[..., Any]
 
@@ -102,6 +102,22 @@ async def test_a_gguf_is_compiled_at_its_first_use(desk: Desk) -> None:
     desk.store.write_manifest(ModelName.parse("raw"), ModelConfig("gguf", "llama"), [layer])
     assert (await desk.client.generate("raw", "x")).done
     assert desk.store.package(desk.store.find("raw")) is not None
+
+
+@pytest.mark.parametrize("damage", [b"", b"no package", None])
+async def test_a_damaged_package_is_compiled_again(desk: Desk, damage: bytes | None) -> None:
+    path = desk.store.root / "weights.gguf"
+    write_gguf(path)
+    desk.store.write_manifest(ModelName.parse("raw"), ModelConfig("gguf"), [desk.store.add_blob(path, GGUF)])
+    package = desk.store.derived_path(desk.store.find("raw"))
+    package.parent.mkdir()
+    package.write_bytes(package_cut_short(package) if damage is None else damage)
+    assert (await desk.client.generate("raw", "x")).done
+
+
+def package_cut_short(path: Any) -> bytes:
+    write_package(path)
+    return bytes(path.read_bytes()[:-1])
 
 
 def write_gguf(path: Any) -> None:
