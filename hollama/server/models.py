@@ -21,7 +21,6 @@ from hollama.api.ollama import message
 from hollama.errors import ModelNotFound, NameInvalid, RequestError
 from hollama.runtime.create import Progress, create
 from hollama.runtime.create_request import CreateRequest
-from hollama.runtime.lookup import find
 from hollama.runtime.runtime import ResidentModel
 from hollama.runtime.show import listed, show
 from hollama.server.answers import answer, read, stream
@@ -79,10 +78,11 @@ class Handlers:
     async def delete(self, request: web.Request) -> web.Response:
         name = _name(await _fields(request, tables.DELETE))
         try:
-            model = await asyncio.to_thread(find, self._rooms.store, name)
+            await asyncio.to_thread(self._rooms.store.delete, local_name(name))
         except NameInvalid:
             raise NameInvalid(f'name "{name}" is invalid') from None
-        await asyncio.to_thread(self._rooms.store.delete, model.name)
+        except ModelNotFound:
+            raise ModelNotFound(f"model '{name}' not found") from None
         return web.Response()
 
     async def create(self, request: web.Request) -> web.StreamResponse:

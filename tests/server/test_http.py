@@ -78,3 +78,13 @@ def test_addresses_nearby_are_known(host: str, near: bool) -> None:
 )
 def test_a_port_is_split_off(text: str, host: str) -> None:
     assert split_port(text) == host
+
+
+async def test_a_model_whose_manifest_is_damaged_can_be_deleted(desk: Desk) -> None:
+    (manifest,) = (desk.store.root / "manifests").rglob("noise/*")
+    manifest.write_text("{")
+    async with desk.http.delete(f"{desk.url}/api/delete", data=b'{"model": "Noise"}') as response:
+        assert response.status == 200
+    assert not manifest.exists()
+    async with desk.http.delete(f"{desk.url}/api/delete", data=b'{"model": "Noise"}') as response:
+        assert (response.status, await response.json()) == (404, {"error": "model 'Noise' not found"})
