@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -17,6 +18,13 @@ from hollama.store.manifest import check_digest
 
 _CHUNK = 1 << 20  # bytes read or copied at once
 _OLD_NAME = re.compile(r"sha256:[0-9a-fA-F]{64}")
+
+_TRAVERSE = ": ensure path elements are traversable"
+_SPACE = "; free some space, or move the models' folder to a larger disk (OLLAMA_MODELS)"
+_HINTS = {
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.ENOTDIR), _TRAVERSE),
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), _SPACE),
+}
 
 
 class BlobWriter:
@@ -128,8 +136,7 @@ def refusing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        hint = "" if isinstance(error, FileNotFoundError) else ": ensure path elements are traversable"
-        raise StoreError(f"open {error.filename or path}: {reason}{hint}") from error
+        raise StoreError(f"open {error.filename or path}: {reason}{_HINTS.get(error.errno or 0, '')}") from error
 
 
 def place(source: Path, target: Path) -> None:

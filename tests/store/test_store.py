@@ -1,5 +1,6 @@
 """The store: what comes, what goes, what stays."""
 
+import errno
 import hashlib
 import os
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hollama.errors import DigestInvalid, ModelNotFound, NameInvalid, StoreError
+from hollama.store.blobs import refusing
 from hollama.store.manifest import GGUF, HEF, MAX_MANIFEST, SYSTEM, ModelConfig
 from hollama.store.model import StoredModel
 from hollama.store.names import ModelName
@@ -264,6 +266,11 @@ def test_unwritable_folder_is_a_named_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StoreError, match="ensure path elements are traversable"):
         Store(tmp_path / "file").add_blob(b"", SYSTEM)
+
+
+def test_a_full_disk_is_told_what_would_help() -> None:
+    with pytest.raises(StoreError, match="open blob: no space left on device; free some space"), refusing(Path("blob")):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_package_of_a_hef_is_its_layer(store: Store) -> None:
