@@ -117,8 +117,11 @@ class Client:
         """A connection on which every answer is awaited for `patience` seconds; None is for ever. Raises OSError."""
         secure = self.address.scheme == "https"
         kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-        connection = kind(urlsplit(self.address.url).hostname or "", self.address.port, timeout=_CONNECT_TIMEOUT)
-        connection.connect()
+        try:
+            connection = kind(urlsplit(self.address.url).hostname or "", self.address.port, timeout=_CONNECT_TIMEOUT)
+            connection.connect()
+        except ValueError as error:  # a host that is neither a name nor an address
+            raise OSError(str(error)) from error
         connection.sock.settimeout(patience)
         return connection
 

@@ -71,6 +71,7 @@ _ELSEWHERE = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` and return its exit status; errors are one line on stderr and status 1."""
     words = list(sys.argv[1:] if argv is None else argv)
+    _replace_closed_streams()
     try:
         return _dispatch(words)
     except HollamaError as error:
@@ -85,6 +86,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
+
+
+def _replace_closed_streams() -> None:
+    """Streams that whoever started us had closed lead nowhere; Python leaves None in their place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 (it stays open)
 
 
 def _dispatch(words: list[str]) -> int:

@@ -2,6 +2,7 @@
 
 import importlib
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,12 @@ def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
         ("frobnicate", 'unknown command "frobnicate" for "hollama"; see hollama --help'),
         ("--frob", "unknown flag: --frob"),
         ("bench --batch 0", "argument --batch: '0' is no number of 1 or more"),
+        ("compile . x.hef --context 0", "argument --context: '0' is no number of 1 or more"),
+        ("compile . x.hef --group-size 7", "argument --group-size: '7' is no even number"),
+        ("compile . x.hef --calibration nowhere", "--calibration: nowhere is no text file"),
+        ("compile . x.hef --calibration /dev/null", "--calibration: /dev/null holds no text"),
+        ("compile . nowhere/x.hef", "nowhere/x.hef: there is no folder nowhere"),
+        ("compile . /", "/ is a folder; name the package to write"),
         ("list", "could not connect to hollama server, run 'hollama serve' to start it"),
         ("ps", "could not connect to hollama server, run 'hollama serve' to start it"),
         ("rm a", "could not connect to hollama server, run 'hollama serve' to start it"),
@@ -89,3 +96,21 @@ def test_plugins_says_who_provides_what(capsys: pytest.CaptureFixture[str]) -> N
     header, *rows = capsys.readouterr().out.splitlines()
     assert header.split() == ["KIND", "NAME", "OWNER", "HELP"]
     assert any(row.split()[:3] == ["backend", "null", "backends"] for row in rows)
+
+
+@pytest.mark.parametrize("host", [":::", "[::::]:80", "a" * 70, "b..c"])
+def test_a_host_that_is_none_is_told(
+    host: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOLLAMA_HOST", host)
+    assert main(["list"]) == 1
+    assert capsys.readouterr().err.startswith("Error: could not connect to hollama server")
+
+
+def test_closed_streams_lead_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    assert main(["--help"]) == 0
+    assert sys.stdin.read() == ""
+    assert not sys.stdout.isatty()
+    assert not sys.stderr.isatty()
