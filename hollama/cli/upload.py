@@ -13,6 +13,8 @@ from hollama.errors import ModelfileError
 from hollama.modelfile import Modelfile, expand_path, parse, source_files
 
 _CHUNK = 1 << 20  # bytes
+_PATH_STARTS = (".", "~", "/", "\\")
+_WEIGHTS = {".safetensors", ".gguf", ".bin", ".pth"}
 Report = Callable[[int], None]
 
 
@@ -45,8 +47,8 @@ def read_modelfile(path: Path) -> Modelfile:
 def plan(modelfile: Modelfile, folder: Path) -> Creation:
     """Take a Modelfile apart; `folder` is where its relative paths start. Raises ModelfileError."""
     paths = {source: expand_path(source, folder) for source in modelfile.sources}
-    local = [path for path in paths.values() if path.exists()]
-    names = [source for source, path in paths.items() if not path.exists()]
+    local = [path for source, path in paths.items() if _is_local(source, path)]
+    names = [source for source, path in paths.items() if path not in local]
     for name in names:
         _check_name(name, paths[name])
     request: Json = {"from": names[-1]} if names else {}
@@ -55,10 +57,20 @@ def plan(modelfile: Modelfile, folder: Path) -> Creation:
     return Creation(request, files, _adapters(modelfile, folder))
 
 
+def _is_local(source: str, path: Path) -> bool:
+    """Whether a FROM means what lies at `path`. A model's name may also be that of a folder without any weights."""
+    if path.is_dir() and not source.startswith(_PATH_STARTS):
+        return any(file.suffix in _WEIGHTS for pattern in ("*", "*/*") for file in path.glob(pattern))
+    return path.exists()
+
+
 def _check_name(name: str, path: Path) -> None:
     """A name that can only have been meant as a path is not asked of the server."""
-    if name.startswith((".", "~", "/", "\\")) or name.endswith((".gguf", ".safetensors", ".hef")):
-        raise ModelfileError(f"FROM {name}: there is no {path}")
+    if name.startswith(_PATH_STARTS) or name.endswith((".gguf", ".safetensors", ".hef")):
+        raise ModelfileError(
+            f"FROM {name}: there is no {path}; put the checkpoint there (the Modelfile's first lines may say "
+            "where to get it), or correct the path"
+        )
 
 
 def _fields(modelfile: Modelfile) -> Json:

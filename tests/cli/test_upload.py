@@ -42,6 +42,16 @@ def test_a_folder_gives_its_checkpoint(tmp_path: Path) -> None:
     assert sorted(names) == ["config.json", "model.safetensors", "tokenizer.json"]
 
 
+def test_a_folder_without_weights_hides_no_model(tmp_path: Path) -> None:
+    (tmp_path / "hollie").mkdir()
+    (tmp_path / "hollie" / "README.md").write_text("about hollie")
+    assert plan(parse("FROM hollie"), tmp_path).request == {"from": "hollie"}
+    with pytest.raises(ModelfileError, match="no Modelfile or safetensors"):
+        plan(parse("FROM ./hollie"), tmp_path)
+    (tmp_path / "hollie" / "model.safetensors").write_bytes(b"")
+    assert [source.name for source in plan(parse("FROM hollie"), tmp_path).files] == ["model.safetensors"]
+
+
 def test_names_are_relative_to_what_all_files_share(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     files = [tmp_path / "config.json", tmp_path / "sub" / "model.safetensors"]

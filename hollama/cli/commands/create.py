@@ -11,8 +11,10 @@ from hollama.cli.client import Client, Json, connect
 from hollama.cli.progress import Progress, progress
 from hollama.cli.server_process import ensure_server
 from hollama.cli.upload import plan, read_modelfile, upload
-from hollama.errors import NameInvalid
+from hollama.errors import ClientError, NameInvalid
 from hollama.store.names import ModelName
+
+_NOT_PULLED = "pull model manifest"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,13 +42,24 @@ def run(arguments: argparse.Namespace) -> int:
     request: Json = {"model": name, **creation.request}
     if arguments.quantize:
         request["quantize"] = arguments.quantize
-    with progress(sys.stderr) as shown:
-        shown.status("gathering model components")
-        for field, files in (("files", creation.files), ("adapters", creation.adapters)):
-            if files:
-                request[field] = upload(client, files, shown.advance)
-        _follow(client, request, shown)
+    try:
+        with progress(sys.stderr) as shown:
+            shown.status("gathering model components")
+            for field, files in (("files", creation.files), ("adapters", creation.adapters)):
+                if files:
+                    request[field] = upload(client, files, shown.advance)
+            _follow(client, request, shown)
+    except ClientError as error:
+        raise _explained(error, str(request.get("from") or "")) from error
     return 0
+
+
+def _explained(error: ClientError, source: str) -> ClientError:
+    """Ollama would have fetched an unknown model, and words the error so; here nothing can be fetched."""
+    if not source or _NOT_PULLED not in str(error):
+        return error
+    hint = "neither a model here (see `hollama list`) nor a checkpoint beside the Modelfile"
+    return ClientError(f"{error}; FROM {source} is {hint}", status=error.status)
 
 
 def _check_name(name: str) -> None:
