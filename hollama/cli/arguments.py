@@ -19,6 +19,13 @@ def describe(parser: argparse.ArgumentParser, description: str, *examples: str) 
     parser.epilog = "\n".join(["examples:", *(f"  {example}" for example in examples)])
 
 
+def positive(text: str) -> int:
+    """The type of an option that is a number of 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of 1 or more")
+    return int(text)
+
+
 def exactly(count: int, words: Sequence[str]) -> Sequence[str]:
     if len(words) != count:
         raise UsageError(f"accepts {count} arg(s), received {len(words)}")

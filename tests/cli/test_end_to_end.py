@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.checkpoints import random_checkpoint
 from tests.house import House, end, free_address, started_pid, until
 
 
@@ -149,6 +150,20 @@ def test_bench_prints_and_writes_numbers(house: House, package: Path) -> None:
     assert all(run["prefill_tps"] > 0 for run in report["runs"])
     assert report["peak_rss_bytes"] > 1 << 20
     assert house.error("bench", str(package), "--prompt-tokens", "999").startswith("Error: prompt and answer take 1063")
+
+
+def test_compile_calibrates_with_a_text_of_the_users(house: House, tmp_path: Path) -> None:
+    random_checkpoint(tmp_path / "checkpoint")
+    (tmp_path / "texts.txt").write_text("the cat sat on the mat " * 50)
+    words = ("compile", str(tmp_path / "checkpoint"), "--context", "64", "--group-size", "32")
+    assert house.out(*words, "builtin.hef").startswith("wrote builtin.hef (")
+    house.out(*words, "own.hef", "--calibration", str(tmp_path / "texts.txt"))
+    assert (house.home / "own.hef").read_bytes() != (house.home / "builtin.hef").read_bytes()
+
+
+def test_create_from_what_is_not_there(house: House) -> None:
+    (house.home / "Lost").write_text("FROM lost")
+    assert "FROM lost is neither a model here" in house.error("create", "mine", "-f", "Lost")
 
 
 def test_compile_speaks_json_lines(house: House) -> None:

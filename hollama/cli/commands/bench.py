@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hollama.cli.arguments import add_words, at_most, describe
+from hollama.cli.arguments import add_words, at_most, describe, positive
 from hollama.cli.human import human_bytes, table
 from hollama.config import Settings, load_settings
 from hollama.errors import StoreError, UsageError
@@ -34,20 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_words(parser, "MODEL", "a model, or the path of a .hef file; without one, the embedded model")
     parser.add_argument("--prompt-tokens", type=_counts, default=(96,), metavar="N,...", help="lengths of prompt [96]")
-    parser.add_argument("--generate", type=_count, default=64, metavar="N", help="tokens to generate [64]")
+    parser.add_argument("--generate", type=positive, default=64, metavar="N", help="tokens to generate [64]")
     parser.add_argument("--batch", type=_counts, default=(1, 4), metavar="N,...", help="prompts at once [1,4]")
-    parser.add_argument("--repeat", type=_count, default=3, metavar="N", help="runs to take the median of [3]")
+    parser.add_argument("--repeat", type=positive, default=3, metavar="N", help="runs to take the median of [3]")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to this file too; - for stdout")
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of 1 or more")
-    return int(text)
-
-
 def _counts(text: str) -> tuple[int, ...]:
-    return tuple(map(_count, text.split(",")))
+    return tuple(map(positive, text.split(",")))
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -8,9 +8,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from hollama.cli.arguments import add_words, describe, exactly
+from hollama.cli.arguments import add_words, describe, exactly, positive
+from hollama.cli.human import human_bytes
 from hollama.cli.progress import progress
-from hollama.errors import HollamaError
+from hollama.errors import HollamaError, UsageError
 
 Report = Callable[[str, int, int], None]
 
@@ -24,9 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "hollama compile model.gguf model.hef --context 4096 --calibration texts.txt",
     )
     add_words(parser, "PATH", "the checkpoint, then the package to write")
-    parser.add_argument("--context", type=int, metavar="N", help="tokens the package can hold")
-    parser.add_argument("--group-size", type=int, metavar="N", help="weights that share a scale")
-    parser.add_argument("--calibration", type=Path, metavar="FILE", help="text to calibrate the quantisation with")
+    parser.add_argument("--context", type=positive, metavar="N", help="tokens it holds, at most the model's own [2048]")
+    parser.add_argument("--group-size", type=_even, metavar="N", help="weights that share a scale; 0: a channel [64]")
+    parser.add_argument("--calibration", type=Path, metavar="FILE", help="text to calibrate with [a built-in one]")
     parser.add_argument("--progress", choices=("bar", "json"), default="bar", help="for people, or JSON lines")
 
 
@@ -36,7 +37,15 @@ def run(arguments: argparse.Namespace) -> int:
         return _with_lines(arguments, source, target)
     with progress(sys.stderr) as shown:
         _compile(arguments, source, target, lambda *step: shown.advance(*step, sizes=False))
+    size = human_bytes(target.stat().st_size)
+    print(f"wrote {target} ({size}); `FROM` and its path, in a Modelfile, makes a model of it")
     return 0
+
+
+def _even(text: str) -> int:
+    if not text.isdecimal() or int(text) % 2:
+        raise argparse.ArgumentTypeError(f"{text!r} is no even number of 0 or more")
+    return int(text)
 
 
 def _with_lines(arguments: argparse.Namespace, source: Path, target: Path) -> int:
@@ -55,6 +64,27 @@ def _print_step(status: str, completed: int, total: int) -> None:
 def _compile(arguments: argparse.Namespace, source: Path, target: Path, report: Report) -> None:
     from hollama.compiler import CompileSettings, compile_checkpoint
 
-    chosen = {name: getattr(arguments, name) for name in ("context", "group_size", "calibration")}
+    _check_target(target)
+    chosen = {"context": arguments.context, "group_size": arguments.group_size, "calibration": _text(arguments)}
     settings = CompileSettings(**{name: value for name, value in chosen.items() if value is not None})
     compile_checkpoint(source, target, settings, report)
+
+
+def _check_target(target: Path) -> None:
+    """Before minutes of work for a package that cannot be written."""
+    if target.is_dir():
+        raise UsageError(f"{target} is a folder; name the package to write, such as {target / 'model.hef'}")
+    if not target.absolute().parent.is_dir():
+        raise UsageError(f"{target}: there is no folder {target.parent}")
+
+
+def _text(arguments: argparse.Namespace) -> str | None:
+    if arguments.calibration is None:
+        return None
+    try:
+        text = str(arguments.calibration.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--calibration: {arguments.calibration} is no text file ({error})") from error
+    if not text.strip():
+        raise UsageError(f"--calibration: {arguments.calibration} holds no text")
+    return text
