@@ -149,7 +149,7 @@ def test_a_saved_session_can_be_loaded(talk: Talk, chat: Chat, house: House) -> 
 
 def test_errors_end_nothing(talk: Talk, chat: Chat) -> None:
     text = talk("/set think high", "hello", "/set nothink", "hello again")
-    assert 'error: 400 Bad Request: "tiny" does not support thinking' in text
+    assert 'error: 400 Bad Request: "tiny" does not support thinking; /set nothink undoes it' in text
     assert [said["content"] for said in chat.messages if said["role"] == "user"] == ["hello again"]
 
 

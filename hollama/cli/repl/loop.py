@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from types import MappingProxyType
 
 from hollama.cli.answer import statistics
 from hollama.cli.chat import Chat
@@ -13,6 +14,7 @@ from hollama.cli.repl.history import History
 from hollama.errors import HollamaError
 
 Read = Callable[[], str]
+_WAYS_OUT = MappingProxyType({"does not support thinking": "/set nothink", "structured output": "/set noformat"})
 
 
 def converse(chat: Chat, read: Read, history: History) -> None:
@@ -46,8 +48,13 @@ def _handle(text: str, chat: Chat, history: History) -> bool:
     except KeyboardInterrupt:  # hangs up, which stops the server; what was half said is forgotten
         print("\n")
     except HollamaError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {error}{_way_out(str(error))}", file=sys.stderr)
     return True
+
+
+def _way_out(error: str) -> str:
+    """How to undo a setting that the model or the server will refuse at every message."""
+    return next((f"; {command} undoes it" for part, command in _WAYS_OUT.items() if part in error), "")
 
 
 def _answer(text: str, chat: Chat) -> None:
