@@ -101,6 +101,14 @@ def test_ctrl_c_stops_the_answer_and_not_the_session(terminal: Terminal) -> None
     assert terminal.ends() == 0
 
 
+def test_without_a_name_it_says_who_talks(house: House) -> None:
+    terminal = Terminal(house, "run")
+    terminal.shows("This is hollie, the embedded model;")
+    terminal.shows("help)")
+    terminal.type("/bye\r")
+    assert terminal.ends() == 0
+
+
 def test_create_draws_its_progress(house: House) -> None:
     (house.home / "Drawn").write_text("FROM tiny\nSYSTEM Hi.\n")
     terminal = Terminal(house, "create", "drawn", "-f", "Drawn")

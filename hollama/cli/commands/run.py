@@ -25,7 +25,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "hollama run                                        # a conversation with the embedded model",
         'hollama run hollie "Why is the sky blue?"          # one answer',
         'cat notes.txt | hollama run hollie "Summarise:"    # what is piped in goes first',
-        'hollama run hollie --format schema.json "..."      # an answer of a given shape',
         "hollama run hollie --verbose                       # and what each answer cost",
     )
     add_words(parser, "MODEL and PROMPT", "the model, then what to ask it; no prompt for a conversation")
@@ -46,6 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
     ensure_server(client, sys.stderr)
     chat = Chat(client, name, _info(client, name), display, think, shape, keep_alive, arguments.verbose)
     if not prompt and piped is None and sys.stdout.isatty():
+        if not arguments.words:
+            print(f"This is {name}, the embedded model; `hollama run MODEL` talks to another.", file=sys.stderr)
         _interactive(chat)
     else:
         _once(chat, prompt)
@@ -96,7 +97,9 @@ def _info(client: Client, name: str) -> Json:
     try:
         return client.post("/api/show", {"model": name})
     except ClientError as error:
-        if error.status == 404:
+        if error.status == 404 and name == _embedded():
+            hint = "it comes with hollama, but is not in the store: deleted, or no room for it (`hollama doctor` looks)"
+        elif error.status == 404:
             hint = "`hollama list` shows what there is, `hollama create` makes a model of a file"
         elif error.status == 400:
             hint = f'the first word is the model: hollama run MODEL "{name}"'
