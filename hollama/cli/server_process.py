@@ -75,9 +75,14 @@ def _found(client: Client) -> bool:
 
 
 def _open_log(path: Path) -> BinaryIO:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = not path.exists() or path.stat().st_size > _LOG_LIMIT
-    return path.open("wb" if fresh else "ab")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = not path.exists() or path.stat().st_size > _LOG_LIMIT
+        return path.open("wb" if fresh else "ab")
+    except OSError as error:
+        message = f"no server answers, and the log of a new one cannot be written ({error})"
+        hint = "run `hollama serve` yourself, or give HOME a folder that can be written"
+        raise ClientError(f"{message}; {hint}", unreachable=True) from error
 
 
 def _spawn(log: BinaryIO) -> subprocess.Popen[bytes]:
