@@ -5,9 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from math import isfinite
 
 from hollama.cli.doctor.finding import Finding
 from hollama.config import Address, Settings
+from hollama.duration import format_duration
 from hollama.errors import PluginError
 from hollama.interfaces import BackendSpec
 from hollama.plugins import Plugins, load_plugins
@@ -80,4 +82,6 @@ def _text(value: object) -> str:
         return value.url
     if isinstance(value, tuple):
         return f"{len(value)} of them"
+    if isinstance(value, float):  # seconds
+        return format_duration(int(value * 1e9)) if isfinite(value) else "for ever"
     return "none" if value == "" else str(value)
