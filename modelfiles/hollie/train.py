@@ -1,7 +1,7 @@
 """Trains hollie: `python -m hollie.train --out FOLDER` makes the corpus, the tokenizer and the weights.
 
-Weights are rounded to 4 bits from the first step on, activations and KV cache to 8 bits in the last quarter, while
-the learning rate falls. Stopped at any time it goes on from its last checkpoint, with the same batches.
+Weights are rounded to 4 bits in the last two fifths of the steps, activations and KV cache to 8 bits in the last
+fifth, while the learning rate falls. Stopped at any time it goes on from its last checkpoint, with the same batches.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .phrase import TEST
 from .tokenizer import saved
 
 SEED = 1
-WARMUP, ACTIVATIONS, FALL = 0.02, 0.72, 0.5  # shares of all steps; FALL is how long the rate falls
+WARMUP, WEIGHTS, ACTIVATIONS, FALL = 0.02, 0.6, 0.8, 0.6  # shares of all steps; FALL is how long the rate falls
 FLOOR = 0.02
 
 
@@ -63,7 +63,6 @@ class Run:
         self.tokenizer = saved(folder, Shape().vocab)
         torch.manual_seed(seed)
         self.model = Hollie(Shape(vocab=self.tokenizer.get_vocab_size()))
-        self.model.round_weights(True)
         self.optimiser = Optimiser(self.model)
         self.step, self.place, self.tokens = 0, (0, 0), 0
         if (folder / "state.pt").exists():
@@ -100,6 +99,7 @@ def train(run: Run, steps: int, tokens: int, seed: int, every: int) -> None:
     for place, one in batches(seed, tokens, run.tokenizer, run.place):
         if run.step >= steps:
             break
+        run.model.round_weights(run.step >= WEIGHTS * steps)
         run.model.round_activations(run.step >= ACTIVATIONS * steps)
         value = loss(run.model, one)
         value.backward()
@@ -120,7 +120,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="the Hugging Face folder to write")
     parser.add_argument("--run", type=Path, help="where the run is kept to be resumed; OUT-run without it")
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--steps", type=int, default=8000)
     parser.add_argument("--tokens", type=int, default=6144, help="tokens of a step")
     parser.add_argument("--every", type=int, default=250, help="steps between checkpoints")
     args = parser.parse_args()

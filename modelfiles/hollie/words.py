@@ -101,11 +101,11 @@ def _known(words: tuple[str, ...], share: float) -> Filler:
 
 name = _known(NAMES, 0.4)
 city = _known(CITIES, 0.5)
-colour = _known(COLOURS, 0.8)
-job = _known(JOBS, 0.8)
-item = _known(ITEMS, 0.7)
-food = _known(FOODS, 0.8)
-pet = _known(PETS, 0.9)
+colour = _known(COLOURS, 0.5)
+job = _known(JOBS, 0.5)
+item = _known(ITEMS, 0.5)
+food = _known(FOODS, 0.5)
+pet = _known(PETS, 0.5)
 
 
 def full_name(rng: random.Random, split: str) -> str:

@@ -35,9 +35,10 @@ FACTS = {
         ),
         "Nice to meet you, {x}!",
         Wordings(
-            ("what is my name", "what's my name", "who am i", "do you (know|remember) my name", "what am i called",
-             "tell me my name", "say my name", "can you (tell me|remember|say) my name",
-             "do you (know|remember) who i am", "what did i say my name was", "how am i called"),
+            ("what is my name", "what's my name", "what was my name", "tell me my name again", "who am i",
+             "do you (know|remember) my name", "what am i called", "tell me my name", "say my name",
+             "can you (tell me|remember|say) my name", "do you (know|remember) who i am",
+             "what did i say my name was", "how am i called"),
             ("can you still remember my name", "what was my name again", "please tell me what my name is",
              "do you still know who i am"),
         ),

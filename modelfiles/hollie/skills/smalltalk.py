@@ -116,18 +116,19 @@ TALKS = {
         "No, I am hollie, the small model embedded in hollama.", ("no", "hollie")),
     "good": Talk(
         Wordings(
-            ("you are (great|good|nice|smart|clever|cool|cute|funny)", "well done", "good job", "nice",
-             "i (like|love) you", "great", "that is (great|right|correct|good|nice|cool)", "good answer", "awesome",
-             "cool", "wow", "perfect", "you did well", "very good"),
-            ("you did a good job", "wow, that is great", "that is a good answer", "you are very good"),
+            ("you are (very |really |so |)(great|good|nice|smart|clever|cool|cute|funny)", "well done", "good job",
+             "nice", "i (like|love) you", "great", "that is (great|right|correct|good|nice|cool)", "good answer",
+             "awesome", "cool", "wow", "perfect", "you did well", "very good"),
+            ("you did a good job", "wow, that is great", "that is a good answer", "i think you are good"),
         ),
         "Thank you, that is kind.", ("thank you",)),
     "bad": Talk(
         Wordings(
-            ("you are (stupid|bad|dumb|useless|wrong|slow)", "that is (wrong|not right|nonsense|bad|false)", "wrong",
-             "i do not like you", "bad answer", "you made a mistake", "no, that is wrong",
-             "this is not what i (asked|wanted)", "you do not understand( me)?", "nonsense", "you know nothing"),
-            ("your answer is wrong", "you are really stupid", "that was a bad answer", "no, this is nonsense"),
+            ("you are (very |really |so |)(stupid|bad|dumb|useless|wrong|slow)",
+             "that is (wrong|not right|nonsense|bad|false)", "wrong", "i do not like you", "bad answer",
+             "you made a mistake", "no, that is wrong", "this is not what i (asked|wanted)",
+             "you do not understand( me)?", "nonsense", "you know nothing"),
+            ("your answer is wrong", "i think you are stupid", "that was a bad answer", "no, this is nonsense"),
         ),
         "I am sorry. I am a tiny model and often wrong; a bigger one will do better.", ("sorry",)),
     "joke": Talk(
@@ -188,9 +189,10 @@ TALKS = {
         ("hollama create",)),
     "okay": Talk(
         Wordings(
-            ("ok", "okay", "yes", "no", "maybe", "i see", "alright", "sure", "fine", "got it", "understood", "hm",
-             "aha", "right", "good", "never mind", "all right"),
-            ("yes, i see", "yes, sure", "yes, got it", "alright, fine"),
+            ("ok", "okay", "yes", "no", "(yes|ok|okay|alright), (fine|good|right|please)", "maybe", "i see",
+             "alright", "sure", "fine", "got it", "understood", "hm", "aha", "right", "good", "never mind",
+             "all right"),
+            ("yes, i see", "yes, sure", "yes, got it", "sure, fine"),
         ),
         "All right. What else can I do?", ("all right",)),
 }
