@@ -64,7 +64,7 @@ _ELSEWHERE = {
     "push": "models stay on this machine; the models folder (OLLAMA_MODELS) can be copied as it is",
     "signin": "there is no account to sign in to",
     "signout": "there is no account to sign out of",
-    "launch": 'point the tool itself at the server: "http://127.0.0.1:11434", or ".../v1" for OpenAI\'s API',
+    "launch": 'point the tool itself, as one that speaks Ollama, at the server: "http://127.0.0.1:11434"',
 }
 
 

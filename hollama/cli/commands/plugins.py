@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         "List samplers, tokenizers, adapters and backends, and the plugin that each came from.",
         "hollama plugins",
-        "pip install hollama-sampler-example && hollama plugins        # see a new one",
+        "pip install ./my-sampler && hollama plugins        # see a new one",
     )
     add_words(parser, "", argparse.SUPPRESS)
 
