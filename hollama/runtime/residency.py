@@ -164,6 +164,7 @@ class Residency(Generic[S, M]):
     async def _make(self, load: _Load[S, M]) -> Resident[S, M]:
         async with self._turn:
             if not load.waiters:
+                self._loads.remove(load)  # before anybody joins it
                 raise HollamaError("request canceled")  # they left before the load began
             resident = self._residents.get(load.wish.key)
             if resident is None or not resident.suits(load.wish):

@@ -186,3 +186,19 @@ async def test_closing_unloads_everything(counter: Counter) -> None:
         await use(rooms, "b")
         await rooms.close()
     assert sorted(counter.closed) == ["a", "b"]
+
+
+@pytest.mark.parametrize("ticks", range(12))
+async def test_whoever_comes_while_a_load_is_given_up_gets_a_load(counter: Counter, ticks: int) -> None:
+    """All of "b" that asked have left; one more asks at each moment of the end of "a", which "b" waited for."""
+    rooms = residency(counter)
+    counter.gate.clear()
+    first, leaver = (asyncio.ensure_future(use(rooms, key)) for key in "ab")
+    await asyncio.sleep(0.01)
+    leaver.cancel()
+    await asyncio.sleep(0.01)
+    counter.gate.set()
+    for _ in range(ticks):
+        await asyncio.sleep(0)
+    assert await use(rooms, "b") == "b"
+    assert await first == "a"
