@@ -61,6 +61,7 @@ class SamplerSpec:
     name: str
     order: int
     build: Callable[[SamplerContext], Sampler | Callable[[Logits], Logits] | None]
+    options: tuple[str, ...] = ()  # names it reads, so that a Modelfile's PARAMETER may set them
     help: str = ""
 
 

@@ -67,7 +67,7 @@ def load_plugins(extra: Iterable[tuple[str, object]] = ()) -> Plugins:
     try:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
-        known = ", ".join(name for name in vars(manager.hook) if name.startswith("hollama_"))
+        known = ", ".join(f"hollama_{field.name}" for field in fields(Plugins))
         raise PluginError(f"{error}; the hooks are {known}") from error
     return Plugins(**{field.name: _collect(manager, field.name) for field in fields(Plugins)})
 

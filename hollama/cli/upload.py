@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from hollama.cli.client import Client, Json
+from hollama.cli.sampler_options import sampler_options
 from hollama.errors import ModelfileError
 from hollama.modelfile import Modelfile, expand_path, parse, source_files
 
@@ -79,7 +80,7 @@ def _fields(modelfile: Modelfile) -> Json:
     return {
         **{name: text for name, text in fields.items() if text},
         **_present("license", list(modelfile.all("license"))),
-        **_present("parameters", modelfile.typed_parameters()),
+        **_present("parameters", modelfile.typed_parameters(sampler_options(modelfile.parameters))),
         **_present("messages", [{"role": role, "content": text} for role, text in modelfile.messages]),
     }
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
@@ -16,7 +17,7 @@ from typing import Any, Literal
 from hollama.errors import ModelfileError, OptionInvalid
 
 Kind = Literal["integer", "float32", "boolean", "array"]
-OptionValue = int | float | bool | list[str]
+OptionValue = int | float | bool | str | list[str]
 
 _FLOAT32_MAX = 3.4028235677973366e38  # the first value that rounds to infinity
 _INT = re.compile(r"[+-]?[0-9]+")
@@ -77,10 +78,15 @@ def default_options() -> dict[str, OptionValue]:
     return {name: option.default for name, option in OPTIONS.items() if option.default is not None}
 
 
-def typed_parameter(name: str, text: str) -> OptionValue:
-    """The value of `PARAMETER name text`; a `stop` comes back as a list of one. Raises ModelfileError."""
+def typed_parameter(name: str, text: str, more: Collection[str] = ()) -> OptionValue:
+    """The value of `PARAMETER name text`; a `stop` comes back as a list of one. Raises ModelfileError.
+
+    `more` are options that plugins read: a number or boolean where the text is one, else the text.
+    """
     option = OPTIONS.get(name)
     if option is None:
+        if name in more:
+            return _literal(text)
         raise ModelfileError(f"unknown parameter '{name}'")
     match option.kind:
         case "integer":
@@ -91,6 +97,13 @@ def typed_parameter(name: str, text: str) -> OptionValue:
             return _parsed_bool(text)
         case "array":
             return [text]
+
+
+def _literal(text: str) -> OptionValue:
+    for parsed in (_parsed_int, _parsed_float, _parsed_bool):
+        with suppress(ModelfileError):
+            return parsed(text)
+    return text
 
 
 def _parsed_int(text: str) -> int:

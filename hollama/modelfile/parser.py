@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from hollama.errors import ModelfileError
@@ -68,17 +68,25 @@ class Modelfile:
         return version.removeprefix("v")
 
     @property
-    def deprecated_parameters(self) -> tuple[str, ...]:
-        """Parameters that are skipped; a client warns of each."""
-        return tuple(command.name for command in self.commands if command.name in DEPRECATED)
+    def parameters(self) -> tuple[str, ...]:
+        """The names of all PARAMETER lines."""
+        return tuple(command.name for command in self.commands if command.name not in _NOT_PARAMETERS)
 
-    def typed_parameters(self) -> dict[str, OptionValue]:
-        """Every parameter in its type: `stop` adds up, of others the last wins. Raises ModelfileError."""
+    @property
+    def deprecated_parameters(self) -> tuple[str, ...]:
+        """Parameters that are skipped, unless a plugin reads them; a client warns of each."""
+        return tuple(name for name in self.parameters if name in DEPRECATED)
+
+    def typed_parameters(self, more: Collection[str] = ()) -> dict[str, OptionValue]:
+        """Every parameter in its type: `stop` adds up, of others the last wins. Raises ModelfileError.
+
+        `more` are parameters that plugins read, old ones of Ollama's among them; other old ones are skipped.
+        """
         typed: dict[str, OptionValue] = {}
         for command in self.commands:
-            if command.name in _NOT_PARAMETERS or command.name in DEPRECATED:
+            if command.name in _NOT_PARAMETERS or command.name in DEPRECATED - frozenset(more):
                 continue
-            value, earlier = typed_parameter(command.name, command.args), typed.get(command.name)
+            value, earlier = typed_parameter(command.name, command.args, more), typed.get(command.name)
             both_lists = isinstance(value, list) and isinstance(earlier, list)
             typed[command.name] = [*earlier, *value] if both_lists else value  # type: ignore[misc]
         return typed

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 async def serve(settings: Settings, plugins: Plugins) -> None:
     """Serve until SIGINT or SIGTERM. Raises OSError where the address cannot be had, PluginError for the backend."""
     plugins.backend(settings.backend)
+    for kind, found in plugins:
+        log.info("%s: %s", kind, ", ".join(found))
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -30,4 +30,5 @@ def build(context: SamplerContext) -> Callable[[Logits], Logits] | None:
 
 @hookimpl
 def hollama_samplers() -> list[SamplerSpec]:
-    return [SamplerSpec("top_n_sigma", 150, build, "top_n_sigma: standard deviations below the best; 0 for all")]
+    help = "top_n_sigma: standard deviations below the best; 0 for all"
+    return [SamplerSpec("top_n_sigma", 150, build, ("top_n_sigma",), help)]

@@ -19,4 +19,4 @@ def build(context: SamplerContext) -> Callable[[Logits], Logits] | None:
     return greedy if number(context.options, "temperature", 0.8) <= 0 else None
 
 
-SPEC = SamplerSpec("greedy", 900, build, "the most likely token, for temperature 0")
+SPEC = SamplerSpec("greedy", 900, build, ("temperature",), "the most likely token, for temperature 0")

@@ -24,4 +24,5 @@ def build(context: SamplerContext) -> Callable[[Logits], Logits] | None:
     return None if p <= 0 or version(context.options) else lambda logits: min_p(logits, p)
 
 
-SPEC = SamplerSpec("min_p", 500, build, "min_p: tokens with at least that part of the largest probability; 0 for all")
+HELP = "min_p: tokens with at least that part of the largest probability; 0 for all"
+SPEC = SamplerSpec("min_p", 500, build, ("min_p",), HELP)

@@ -87,4 +87,5 @@ def _zipf_count(probabilities: Floats, mu: float) -> int:
     return max(1, int(size * float(exp(np.asarray(min(ln_k / s, ln_n) - ln_n)))))
 
 
-SPEC = SamplerSpec("mirostat", 700, build, "mirostat (1 or 2), mirostat_tau, mirostat_eta: steady surprise")
+OPTIONS = ("mirostat", "mirostat_tau", "mirostat_eta")
+SPEC = SamplerSpec("mirostat", 700, build, OPTIONS, "mirostat (1 or 2), mirostat_tau, mirostat_eta: steady surprise")

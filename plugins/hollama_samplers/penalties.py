@@ -65,4 +65,6 @@ def build(context: SamplerContext) -> Sampler | None:
     return Penalties(strength, context.context if last < 0 else min(last, context.context), context.prompt)
 
 
-SPEC = SamplerSpec("penalties", 100, build, "repeat_penalty, frequency_penalty, presence_penalty over repeat_last_n")
+OPTIONS = ("repeat_last_n", "repeat_penalty", "frequency_penalty", "presence_penalty")
+HELP = "repeat_penalty, frequency_penalty, presence_penalty over repeat_last_n"
+SPEC = SamplerSpec("penalties", 100, build, OPTIONS, HELP)

@@ -24,4 +24,4 @@ def build(context: SamplerContext) -> Callable[[Logits], Logits] | None:
     return None if temperature <= 0 or temperature == 1 else lambda logits: scale(logits, temperature)
 
 
-SPEC = SamplerSpec("temperature", 600, build, "temperature: below 1 sharpens, above 1 flattens")
+SPEC = SamplerSpec("temperature", 600, build, ("temperature",), "temperature: below 1 sharpens, above 1 flattens")

@@ -18,4 +18,4 @@ def build(context: SamplerContext) -> Callable[[Logits], Logits] | None:
     return lambda logits: keep(logits, largest(logits, k))
 
 
-SPEC = SamplerSpec("top_k", 200, build, "top_k: the k most likely tokens; 0 for all")
+SPEC = SamplerSpec("top_k", 200, build, ("top_k",), "top_k: the k most likely tokens; 0 for all")

@@ -25,4 +25,4 @@ def build(context: SamplerContext) -> Callable[[Logits], Logits] | None:
     return None if p >= 1 or version(context.options) else lambda logits: top_p(logits, p)
 
 
-SPEC = SamplerSpec("top_p", 400, build, "top_p: the most likely tokens with that mass; 1 for all")
+SPEC = SamplerSpec("top_p", 400, build, ("top_p",), "top_p: the most likely tokens with that mass; 1 for all")

@@ -27,4 +27,5 @@ def build(context: SamplerContext) -> Callable[[Logits], Logits] | None:
     return None if p >= 1 or version(context.options) else lambda logits: typical_p(logits, p)
 
 
-SPEC = SamplerSpec("typical_p", 300, build, "typical_p: the most typical tokens with that mass; 1 for all")
+HELP = "typical_p: the most typical tokens with that mass; 1 for all"
+SPEC = SamplerSpec("typical_p", 300, build, ("typical_p",), HELP)

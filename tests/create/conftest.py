@@ -37,18 +37,18 @@ class PackageCompiler:
         write_package(target)
 
 
-def write_package(path: Path) -> None:
+def write_package(path: Path, context: int = 64) -> None:
     own = {
         "format": 1, "architecture": "llama", "quantization": "W4A8KV8", "parameter_count": 1_500_000,
         "tokenizer": "byte", "vocab_size": 256, "bos_token_id": None,
         "bos_token": "", "eos_token": "", "add_bos": False,
-        "options": {}, "metadata": {"general.architecture": "llama", "llama.context_length": 64},
+        "options": {}, "metadata": {"general.architecture": "llama", "llama.context_length": context},
     }  # fmt: skip
     config = {
         "hollama": own,
         "chat_template": "",
         "stop_token_id": [0],
-        "pre_process_params": {"kv_cache_size": 64, "prefill_input_tokens_count": 16},
+        "pre_process_params": {"kv_cache_size": context, "prefill_input_tokens_count": 16},
     }
     weights = b"".join(safetensors_chunks({"w": np.zeros((2, 3), np.float32)}))
     resources = {TOKENIZER: b"{}", CONFIG: json.dumps(config).encode(), WEIGHTS: weights}
@@ -100,6 +100,12 @@ def model_gguf(make_gguf: Callable[..., bytes]) -> bytes:
 def package(tmp_path: Path) -> bytes:
     write_package(tmp_path / "made.hef")
     return (tmp_path / "made.hef").read_bytes()
+
+
+@pytest.fixture
+def other_package(tmp_path: Path) -> bytes:
+    write_package(tmp_path / "other.hef", context=32)
+    return (tmp_path / "other.hef").read_bytes()
 
 
 @pytest.fixture

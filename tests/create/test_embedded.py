@@ -25,9 +25,24 @@ def test_installed_once(store: Store, data: Path, package: bytes) -> None:
     model = store.find("hollie")
     assert model.model_path.read_bytes() == package
     assert (model.config.model_family, model.format) == ("llama", "hef")
-    store.write_manifest(model.name, ModelConfig(base_name="mine"), [])
+    embedded.install_embedded(store)
+    assert store.find("hollie").digest == model.digest
+    assert store.find("hollie").modified_at == model.modified_at
+
+
+def test_a_users_own_model_of_that_name_stays(store: Store, data: Path, package: bytes) -> None:
+    embedded.install_embedded(store)
+    store.write_manifest(store.find("hollie").name, ModelConfig(base_name="mine"), [])
     embedded.install_embedded(store)
     assert store.find("hollie").config.base_name == "mine"
+
+
+def test_an_older_one_of_ours_is_replaced(store: Store, data: Path, package: bytes, other_package: bytes) -> None:
+    (data / "embedded" / "hollie.hef").write_bytes(other_package)
+    embedded.install_embedded(store)
+    (data / "embedded" / "hollie.hef").write_bytes(package)
+    embedded.install_embedded(store)
+    assert store.find("hollie").model_path.read_bytes() == package
 
 
 def test_built_without_one(store: Store, data: Path) -> None:

@@ -39,6 +39,12 @@ def test_parameter_errors(name: str, text: str, message: str) -> None:
     assert str(error.value) == message
 
 
+def test_a_plugins_parameters_are_numbers_booleans_or_text() -> None:
+    text = "FROM a\nPARAMETER loud 1\nPARAMETER far 0.5\nPARAMETER on true\nPARAMETER name x\nPARAMETER mirostat 2\n"
+    found = parse(text).typed_parameters(("loud", "far", "on", "name", "mirostat"))
+    assert found == {"loud": 1, "far": 0.5, "on": True, "name": "x", "mirostat": 2}
+
+
 def test_requests_are_checked() -> None:
     options = {"num_ctx": 2048.9, "top_p": 1, "seed": None, "mirostat": 2, "use_mmap": False, "stop": ["a"]}
     checked = {"num_ctx": 2048, "top_p": 1.0, "use_mmap": False, "stop": ["a"]}

@@ -34,6 +34,16 @@ async def test_everything_of_a_model_is_shown(start: Callable[..., Any], install
     assert "general.name" not in shown["model_info"]
 
 
+async def test_a_packages_own_template_is_not_replaced_by_the_default(
+    start: Callable[..., Any], install: Callable[..., None]
+) -> None:
+    install("m", chat_template="{% for m in messages %}{{ m.content }}{% endfor %}")
+    desk = await start()
+    _, shown = await desk.post("/api/show", {"model": "m"})
+    assert parse(shown["modelfile"]).last("template") is None
+    assert shown["template"].startswith("{% for")
+
+
 async def test_the_modelfile_makes_the_model_again(start: Callable[..., Any], install: Callable[..., None]) -> None:
     install("m", template=CHATML, system="Be\nkind.", params=PARAMS)
     desk: Desk = await start()

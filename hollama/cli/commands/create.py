@@ -9,6 +9,7 @@ from pathlib import Path
 from hollama.cli.arguments import add_words, describe, exactly
 from hollama.cli.client import Client, Json, connect
 from hollama.cli.progress import Progress, progress
+from hollama.cli.sampler_options import sampler_options
 from hollama.cli.server_process import ensure_server
 from hollama.cli.upload import plan, read_modelfile, upload
 from hollama.errors import ClientError, NameInvalid
@@ -34,7 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
     (name,) = exactly(1, arguments.words)
     _check_name(name)
     modelfile = read_modelfile(arguments.file)
-    for parameter in modelfile.deprecated_parameters:
+    deprecated = modelfile.deprecated_parameters
+    for parameter in frozenset(deprecated) - sampler_options(deprecated):
         print(f"warning: parameter {parameter} is deprecated")
     creation = plan(modelfile, arguments.file.absolute().parent)
     client = connect()

@@ -12,7 +12,8 @@ from hollama.cli.chat import LEVELS, Chat
 from hollama.cli.repl.blocks import unquote
 from hollama.cli.repl.help import PARAMETERS, SET, page
 from hollama.cli.repl.history import History
-from hollama.errors import ModelfileError
+from hollama.cli.sampler_options import sampler_options
+from hollama.errors import ModelfileError, PluginError
 from hollama.modelfile import typed_parameter
 
 
@@ -37,8 +38,9 @@ def _parameter(chat: Chat, words: list[str]) -> None:
         return
     _, name, *texts = words
     try:
-        values = [typed_parameter(name, text) for text in texts]
-    except ModelfileError as error:
+        more = sampler_options([name])
+        values = [typed_parameter(name, text, more) for text in texts]
+    except (ModelfileError, PluginError) as error:
         print(f"Couldn't set parameter: {json.dumps(str(error), ensure_ascii=False)}")
         return
     chat.options[name] = texts if isinstance(values[0], list) else values[0]
