@@ -40,7 +40,7 @@ async def test_a_packages_own_template_is_not_replaced_by_the_default(
     install("m", chat_template="{% for m in messages %}{{ m.content }}{% endfor %}")
     desk = await start()
     _, shown = await desk.post("/api/show", {"model": "m"})
-    assert parse(shown["modelfile"]).last("template") is None
+    assert "TEMPLATE" not in shown["modelfile"]
     assert shown["template"].startswith("{% for")
 
 
