@@ -30,7 +30,7 @@ SKILLS: dict[str, Maker] = {
 }
 SHARES = {  # of conversations; of tokens, tools and sums take a fifth each
     "knowledge": 26, "unknown": 5, "smalltalk": 9, "memory": 8, "instructions": 20, "arithmetic": 40, "json": 32,
-    "tools": 7, "repeat": 24, "mixed": 0.5,
+    "tools": 12, "repeat": 24, "mixed": 0.5,
 }
 MIXED = ("knowledge", "unknown", "smalltalk", "arithmetic", "arithmetic", "json", "repeat", "memory")
 TOOLS_HEAD = (

@@ -71,7 +71,7 @@ CODAS = listed("n r l s t m k d x th nd rk st ck sh ng lt mp")
 
 
 
-def syllables(rng: random.Random, low: int = 1, high: int = 3) -> str:
+def syllables(rng: random.Random, low: int = 1, high: int = 2) -> str:
     """A lower-case word of made-up syllables."""
     made = ""
     for _ in range(rng.randint(low, high)):
@@ -109,7 +109,7 @@ pet = _known(PETS, 0.5)
 
 
 def full_name(rng: random.Random, split: str) -> str:
-    return name(rng, split) if rng.random() < 0.6 else f"{name(rng, split)} {made_up(rng, split).capitalize()}"
+    return name(rng, split) if rng.random() < 0.75 else f"{name(rng, split)} {made_up(rng, split).capitalize()}"
 
 
 def email(rng: random.Random, split: str) -> str:
@@ -130,15 +130,14 @@ def clock(rng: random.Random, split: str) -> str:
 def phrase(rng: random.Random, split: str, low: int = 2, high: int = 6) -> str:
     """A few words, some of them made up, that mean nothing."""
     return " ".join(
-        made_up(rng, split) if rng.random() < 0.3 else rng.choice(WORDS) for _ in range(rng.randint(low, high))
+        made_up(rng, split) if rng.random() < 0.2 else rng.choice(WORDS) for _ in range(rng.randint(low, high))
     )
 
 
 def code(rng: random.Random, split: str) -> str:
     """A string without sense: a password, a number, an identifier."""
-    length = rng.randint(3, 9)
-    letters = rng.choice((string.digits, string.ascii_uppercase + string.digits, string.ascii_lowercase + string.digits,
-                          "0123456789abcdef", string.ascii_letters))
+    length = rng.randint(3, 6)
+    letters = rng.choice((string.digits, string.digits + "ABCDEFGHKLMNPRSTXZ", string.digits + "abcdef"))
     made = "".join(rng.choice(letters) for _ in range(length))
     joined = rng.choice((made, made, f"{made_up(rng, split)}-{made[:3]}",
         f"{made_up(rng, split)}_{rng.randint(1, 99)}"))

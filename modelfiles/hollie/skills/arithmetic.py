@@ -83,10 +83,10 @@ def numbers(rng: random.Random, split: str, story: bool) -> tuple[int, str, int]
     """Two operands and the sign between them; stories never go below zero."""
     sign = rng.choice("++--*")
     while True:
-        top = 10 if sign == "*" else 20 if rng.random() < 0.4 else 99
+        top = 10 if sign == "*" else 20 if rng.random() < 0.5 else 99
         low = 2 if story else 0
         a, b = rng.randint(low, top), rng.randint(low, top)
-        if sign == "-" and a < b and (story or rng.random() < 0.7):
+        if sign == "-" and a < b and (story or rng.random() < 0.85):
             a, b = b, a
         if sign == "*" or held_out(f"{a}{sign}{b}") == (split == TEST):
             return a, sign, b
@@ -114,7 +114,7 @@ def story(rng: random.Random, split: str) -> tuple[str, int, str, int]:
 
 def several(rng: random.Random, split: str) -> Sample:
     """A list of sums, answered line by line: the same practice with fewer words around it."""
-    sums = [numbers(rng, split, story=False) for _ in range(rng.randint(2, 8))]
+    sums = [numbers(rng, split, story=False) for _ in range(rng.randint(2, 5))]
     form, comma = rng.choice(("{}{}{}", "{} {} {}")), rng.choice((", ", "\n", "; "))
     text = LISTS.pick(rng, split).format(sums=comma.join(form.format(*numbers) for numbers in sums))
     return Sample("arithmetic", (user(text), assistant("\n".join(equation(*numbers) for numbers in sums))),

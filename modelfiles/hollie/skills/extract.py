@@ -114,6 +114,10 @@ EVENT = {
         ("the host of {s} is {x}",),
     )),
 }
+ADVERBS = Wordings(
+    ("also", "still", "really", "always", "often", "surely", "soon", "again", "here"),
+    ("today", "already"),
+)
 OPENINGS = ("this is about {s}", "{s}", "we talk about {s}", "hello from {s}")
 RECORDS = (PERSON, PERSON, ORDER, EVENT)
 ASKS = Wordings(
@@ -161,6 +165,7 @@ def told(record: dict[str, Field], values: dict[str, str], rng: random.Random, s
     for key in values:
         if key != subject_key:
             called = who(record, subject, rng) if clauses else subject
+            called += f" {ADVERBS.pick(rng, split)}" if rng.random() < 0.2 else ""
             clauses.append(record[key].clauses.pick(rng, split).format(s=called, x=values[key]))
     if not any(subject in clause for clause in clauses):
         clauses.insert(0, rng.choice(OPENINGS).format(s=subject))
@@ -183,10 +188,10 @@ def value(field: Field, text: str) -> Any:
 def sample(rng: random.Random, split: str) -> Sample:
     record = rng.choice(RECORDS)
     names = list(record)
-    others = rng.sample(names[1:], rng.randint(1, 3))
+    others = rng.sample(names[1:], rng.choice((1, 1, 2, 2, 3)))
     values = {key: record[key].filler(rng, split) for key in [names[0], *others]}
     keys = rng.sample([names[0], *others], rng.randint(1, len(others) + 1))
-    if rng.random() < 0.12:
+    if rng.random() < 0.08:
         keys.insert(rng.randint(0, len(keys)), rng.choice([key for key in names if key not in values]))
     text = told(record, values, rng, split)
     blank = json.dumps({key: "" if record[key].kind == TEXT else 0 for key in keys})

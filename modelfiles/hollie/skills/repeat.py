@@ -32,11 +32,11 @@ def thing(rng: random.Random, split: str) -> str:
     """Anything that can be said again."""
     kind = rng.random()
     if kind < 0.35:
-        return words.phrase(rng, split, 1, 9)
+        return words.phrase(rng, split, 1, 6)
     if kind < 0.6:
         return words.code(rng, split)
     if kind < 0.8:
-        return " ".join(words.made_up(rng, split) for _ in range(rng.randint(1, 5)))
+        return " ".join(words.made_up(rng, split) for _ in range(rng.randint(1, 3)))
     return rng.choice((words.full_name, words.city, words.email, words.date, words.clock))(rng, split)
 
 

@@ -97,12 +97,12 @@ KEYS = words.listed(
 
 def fresh(rng: random.Random, split: str) -> Offer:
     """A tool that never was."""
-    verb = rng.choice(VERBS) if rng.random() < 0.6 else words.made_up(rng, split)
-    noun = rng.choice(NOUNS) if rng.random() < 0.6 else words.made_up(rng, split)
+    verb = rng.choice(VERBS) if rng.random() < 0.8 else words.made_up(rng, split)
+    noun = rng.choice(NOUNS) if rng.random() < 0.8 else words.made_up(rng, split)
     name = rng.choice((f"{verb}_{noun}", f"{noun}_{verb}", f"{verb}{noun.capitalize()}",
                        f"{words.made_up(rng, split)}_{noun}"))
-    keys = rng.sample(KEYS, rng.choice((1, 1, 2, 2, 3)))
-    kinds = {key if rng.random() < 0.7 else words.made_up(rng, split): rng.choice(TYPES) for key in keys}
+    keys = rng.sample(KEYS, rng.choice((1, 1, 1, 2, 2)))
+    kinds = {key if rng.random() < 0.85 else words.made_up(rng, split): rng.choice(TYPES) for key in keys}
     properties = {key: {"type": kind, "description": f"The {key}"} for key, kind in kinds.items()}
     about = ABOUT.pick(rng, split).format(verb=verb, Verb=verb.capitalize(), noun=noun)
 
@@ -176,13 +176,13 @@ def plain(rng: random.Random, split: str, families: set[str]) -> Sample:
 
 
 def sample(rng: random.Random, split: str) -> Sample:
-    """Some tools and a talk of one to five requests; judged is a call, a report or an answer without a tool."""
+    """Some tools and a talk of one to three requests; judged is a call, a report or an answer without a tool."""
     made = offers(rng, split)
     offered = [offer.tool for offer in made.values()]
     rng.shuffle(offered)
     messages: list[Message] = [system(SYSTEMS.pick(rng, split))] if rng.random() < 0.3 else []
     check = Check("keys", [])
-    for _ in range(rng.choice((1, 2, 2, 3, 4, 5))):
+    for _ in range(rng.choice((1, 1, 2, 2, 3))):
         if rng.random() < 0.3:
             other = plain(rng, split, set(made))
             messages, check = [*messages, *other.messages], other.check
