@@ -112,7 +112,7 @@ def train(run: Run, steps: int, tokens: int, seed: int, every: int) -> None:
             sums, started = [], time.monotonic()
         if run.step % every == 0 or run.step == steps:
             run.save()
-            run.evaluate(60)
+            run.evaluate(40)
             started = time.monotonic()
 
 

@@ -83,7 +83,7 @@ def numbers(rng: random.Random, split: str, story: bool) -> tuple[int, str, int]
     """Two operands and the sign between them; stories never go below zero."""
     sign = rng.choice("++--*")
     while True:
-        top = 10 if sign == "*" else 20 if rng.random() < 0.5 else 99
+        top = 10 if sign == "*" else 20 if rng.random() < 0.65 else 99
         low = 2 if story else 0
         a, b = rng.randint(low, top), rng.randint(low, top)
         if sign == "-" and a < b and (story or rng.random() < 0.85):
@@ -114,7 +114,7 @@ def story(rng: random.Random, split: str) -> tuple[str, int, str, int]:
 
 def several(rng: random.Random, split: str) -> Sample:
     """A list of sums, answered line by line: the same practice with fewer words around it."""
-    sums = [numbers(rng, split, story=False) for _ in range(rng.randint(2, 5))]
+    sums = [numbers(rng, split, story=False) for _ in range(rng.randint(2, 3))]
     form, comma = rng.choice(("{}{}{}", "{} {} {}")), rng.choice((", ", "\n", "; "))
     text = LISTS.pick(rng, split).format(sums=comma.join(form.format(*numbers) for numbers in sums))
     return Sample("arithmetic", (user(text), assistant("\n".join(equation(*numbers) for numbers in sums))),
@@ -122,7 +122,7 @@ def several(rng: random.Random, split: str) -> Sample:
 
 
 def sample(rng: random.Random, split: str) -> Sample:
-    if rng.random() < 0.4:
+    if rng.random() < (0.25 if split == "train" else 0.05):
         return several(rng, split)
     text, *numbers = (question if rng.random() < 0.7 else story)(rng, split)
     return Sample("arithmetic", (user(text), assistant(equation(*numbers))), Check("number", solved(*numbers)))

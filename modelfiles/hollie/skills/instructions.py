@@ -8,7 +8,7 @@ from collections.abc import Callable
 from .. import words
 from ..phrase import Wordings, rough
 from ..sample import Check, Message, Sample, assistant, system, user
-from . import arithmetic, repeat, smalltalk
+from . import arithmetic, smalltalk
 
 Rule = Callable[[random.Random, str], tuple[str, list[Message], Check]]  # system text, turns, how to judge the last
 
@@ -157,7 +157,7 @@ def number(rng: random.Random, split: str) -> tuple[str, list[Message], Check]:
 
 def marked(rng: random.Random, split: str) -> tuple[str, list[Message], Check]:
     """Begin or end every answer with a word."""
-    ends, word = rng.random() < 0.5, rng.choice((words.made_up, words.item, words.colour))(rng, split)
+    ends, word = rng.random() < 0.5, rng.choice((words.name, words.item, words.colour))(rng, split)
     word = rng.choice((word, word, word.capitalize(), word.upper(), "over", "Sir", "meow"))
     text, messages, _ = styled(END if ends else START,
         lambda answer: f"{answer} {word}" if ends else f"{word} {answer}")(rng, split)
@@ -174,9 +174,9 @@ def named(rng: random.Random, split: str) -> tuple[str, list[Message], Check]:
 
 
 def fixed(rng: random.Random, split: str) -> tuple[str, list[Message], Check]:
-    reply, messages = words.phrase(rng, split, 1, 4), []
+    reply, messages = words.phrase(rng, split, 1, 3), []
     for _ in range(rng.choice((1, 1, 2, 3))):
-        said = small(rng, split)[0] if rng.random() < 0.6 else repeat.thing(rng, split)
+        said = small(rng, split)[0] if rng.random() < 0.6 else words.phrase(rng, split, 1, 3)
         messages += [user(said), assistant(reply)]
     return FIXED.pick(rng, split).format(x=reply), messages, Check("exact", reply)
 
@@ -189,8 +189,8 @@ def addressed(rng: random.Random, split: str) -> tuple[str, list[Message], Check
 
 def noted(rng: random.Random, split: str) -> tuple[str, list[Message], Check]:
     """One to three facts in the system prompt, one of them asked for."""
-    keys = rng.sample(NOTED, rng.randint(1, 3))
-    values = {key: rng.choice((words.code, words.made_up, words.name, words.item))(rng, split) for key in keys}
+    keys = rng.sample(NOTED, rng.randint(1, 2))
+    values = {key: rng.choice((words.code, words.name, words.item))(rng, split) for key in keys}
     text = " ".join(NOTES.pick(rng, split).format(k=key, K=key.capitalize(), x=made) for key, made in values.items())
     asked = rng.choice(keys)
     messages = [user(rough(NOTES_ASKED.pick(rng, split).format(k=asked), rng)),
@@ -200,7 +200,7 @@ def noted(rng: random.Random, split: str) -> tuple[str, list[Message], Check]:
 
 RULES: tuple[Rule, ...] = (
     styled(UPPER, str.upper), styled(LOWER, str.lower), styled(PIRATE, lambda answer: f"Arr! {answer} Matey!"),
-    one_word, number, marked, marked, named, named, fixed, fixed, addressed, noted, noted,
+    one_word, number, marked, marked, named, named, fixed, addressed, noted,
 )
 
 

@@ -31,12 +31,12 @@ TWO = Wordings(
 def thing(rng: random.Random, split: str) -> str:
     """Anything that can be said again."""
     kind = rng.random()
-    if kind < 0.35:
-        return words.phrase(rng, split, 1, 6)
-    if kind < 0.6:
+    if kind < 0.55:
+        return words.phrase(rng, split, 1, 5)
+    if kind < 0.7:
         return words.code(rng, split)
-    if kind < 0.8:
-        return " ".join(words.made_up(rng, split) for _ in range(rng.randint(1, 3)))
+    if kind < 0.76:
+        return words.made_up(rng, split)
     return rng.choice((words.full_name, words.city, words.email, words.date, words.clock))(rng, split)
 
 
@@ -45,8 +45,8 @@ def sample(rng: random.Random, split: str) -> Sample:
         answer = thing(rng, split)
         text = PLAIN.pick(rng, split).format(x=answer)
     else:
-        a, b = rng.choice((words.name, words.made_up, words.city))(rng, split), words.name(rng, split)
-        x, y = (rng.choice((words.code, words.made_up, words.item))(rng, split) for _ in "xy")
+        a, b = rng.choice((words.name, words.city))(rng, split), words.name(rng, split)
+        x, y = (rng.choice((words.code, words.item, words.colour))(rng, split) for _ in "xy")
         first = rng.random() < 0.5
         answer = x if first else y
         text = TWO.pick(rng, split).format(a=a, b=b, x=x, y=y, q=a if first else b)

@@ -1,6 +1,6 @@
 """Calling a tool that fits, telling what it answered, and leaving tools alone that do not fit.
 
-Half of the tools are made up on the spot, name, parameters and all, so that the signature must be read.
+Some of the tools are made up on the spot, name, parameters and all, so that the signature must be read.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def fresh(rng: random.Random, split: str) -> Offer:
 
 def fresh_value(kind: str, rng: random.Random, split: str) -> str:
     if kind == "string":
-        makers = (words.made_up, words.name, words.colour, words.city, words.code, words.item)
+        makers = (words.name, words.colour, words.city, words.code, words.item)
         return rng.choice(makers)(rng, split)
     if kind == "boolean":
         return rng.choice(("true", "false"))
@@ -131,7 +131,7 @@ def fresh_response(rng: random.Random, split: str) -> tuple[Any, str]:
     kind = rng.random()
     if kind < 0.3:
         return {"status": rng.choice(("ok", "done", "success"))}, "Done."
-    text = rng.choice((words.made_up, words.name, words.code, words.city, words.phrase))(rng, split)
+    text = rng.choice((words.name, words.code, words.city, words.phrase))(rng, split)
     if kind < 0.45:
         return {"error": text}, f"The tool reported an error: {text}."
     if kind < 0.65:
@@ -143,8 +143,8 @@ def fresh_response(rng: random.Random, split: str) -> tuple[Any, str]:
 def offers(rng: random.Random, split: str) -> dict[str, Offer]:
     """One to three tools by family; made-up tools are their own families."""
     made: dict[str, Offer] = {}
-    for _ in range(rng.choice((1, 1, 1, 2, 2, 3))):
-        if rng.random() < 0.45:
+    for _ in range(rng.choice((1, 1, 2))):
+        if rng.random() < 0.06:
             offer = fresh(rng, split)
             made[offer.tool["function"]["name"]] = offer
         else:
@@ -182,8 +182,8 @@ def sample(rng: random.Random, split: str) -> Sample:
     rng.shuffle(offered)
     messages: list[Message] = [system(SYSTEMS.pick(rng, split))] if rng.random() < 0.3 else []
     check = Check("keys", [])
-    for _ in range(rng.choice((1, 1, 2, 2, 3))):
-        if rng.random() < 0.3:
+    for _ in range(rng.choice((1, 1, 1, 2))):
+        if rng.random() < 0.22:
             other = plain(rng, split, set(made))
             messages, check = [*messages, *other.messages], other.check
             continue
