@@ -28,8 +28,6 @@ log = logging.getLogger(__name__)
 async def serve(settings: Settings, plugins: Plugins) -> None:
     """Serve until SIGINT or SIGTERM. Raises OSError where the address cannot be had, PluginError for the backend."""
     plugins.backend(settings.backend)
-    for kind, found in plugins:
-        log.info("%s: %s", kind, ", ".join(found))
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -41,6 +39,8 @@ async def serve(settings: Settings, plugins: Plugins) -> None:
     app = create_app(runtime, store, settings, compiler)
     async with contextlib.aclosing(runtime), listening(app, settings.host) as address:
         print(f"Listening on {address} (version {OLLAMA_VERSION})", file=sys.stderr, flush=True)
+        for kind, found in plugins:
+            log.info("%s: %s", kind, ", ".join(found))
         await stop.wait()
         log.info("stopping; answers under way have %.0f seconds to end", PATIENCE)
 
