@@ -24,7 +24,7 @@ from .phrase import TEST
 from .tokenizer import saved
 
 SEED = 1
-WARMUP, WEIGHTS, ACTIVATIONS, FALL = 0.02, 0.6, 0.8, 0.6  # shares of all steps; FALL is how long the rate falls
+WARMUP, WEIGHTS, ACTIVATIONS, FALL = 0.02, 0.6, 1.0, 0.6  # shares of all steps; FALL is how long the rate falls
 FLOOR = 0.02
 
 

@@ -17,24 +17,30 @@ BARE = Wordings(
            "what do you get for {sum}", "work out {sum}", "i need to know {sum}", "give me {sum}", "{sum} is what",
            "do you know {sum}", "what does {sum} give", "add it up: {sum}",
            "what is the (result|answer|value) of {sum}", "question: {sum}", "(quick|easy) question: what is {sum}",
-           "math: {sum}"),
+           "math: {sum}", "(please )?(tell|show|give) me (what {sum} (is|gives|makes)|the (value|result) of {sum})",
+           "what (do|would) i get (for|from) {sum}", "i want to (know|find out) (what is )?{sum}",
+           "can you (say|work out) (what is )?{sum}"),
     test=("please work out the value of {sum}", "can you tell me what {sum} is",
           "what do i get if i calculate {sum}", "how much do you get for {sum}", "i want to know the result of {sum}"),
 )
 SPELT = {
     "+": Wordings(
         ("what is the sum of {a} and {b}", "add {a} and {b}", "add {b} to {a}", "what is {a} and {b} together",
-         "(what is )?{a} plus {b}"),
+         "(what is )?{a} plus {b}", "(give me|find|compute) the sum of {a} and {b}",
+         "what (do|would) {a} and {b} make( together)?"),
         ("tell me the sum of {a} and {b}", "how much is {a} and {b} together"),
     ),
     "-": Wordings(
         ("what is the difference of {a} and {b}", "subtract {b} from {a}", "take {b} from {a}",
-         "take {b} away from {a}", "(what is )?{a} minus {b}"),
+         "take {b} away from {a}", "(what is )?{a} minus {b}",
+         "(give me|find|compute) the difference (of|between) {a} and {b}",
+         "what (is left|remains|do i get) if (i|you) (subtract|remove|take) {b} from {a}"),
         ("tell me the difference of {a} and {b}", "what do i get if i take {b} away from {a}"),
     ),
     "*": Wordings(
         ("what is the product of {a} and {b}", "multiply {a} and {b}", "multiply {a} by {b}",
-         "multiply {a} with {b}", "(what is )?{a} times {b}"),
+         "multiply {a} with {b}", "(what is )?{a} times {b}", "(give me|find|compute) the product of {a} and {b}",
+         "what is {a} multiplied (by|with) {b}"),
         ("tell me the product of {a} and {b}", "how much is {a} multiplied by {b}"),
     ),
 }
@@ -46,7 +52,12 @@ STORIES = {
          "{n} has {a} {x}s. {m} gives {n} {b} more. How many {x}s has {n}( now)?",
          "There are {a} {x}s in a box. {n} puts {b} more in. How many {x}s are in the box?",
          "{n} has {a} {x}s and {m} has {b}. How many {x}s do they have together?",
-         "{n} bought {a} {x}s on Monday and {b} on Tuesday. How many {x}s is that?"),
+         "{n} bought {a} {x}s on Monday and {b} on Tuesday. How many {x}s is that?",
+         "{n} (owns|holds|carries|keeps) {a} {x}s and (buys|gets|finds|takes) {b} (more|others). How many( {x}s)? "
+         "(is that|does {n} have|are there)( now)?",
+         "In a (bag|basket|drawer|room) (are|lie) {a} {x}s( and|.) {n} (adds|brings|puts) {b} more( in)?. How many "
+         "{x}s "
+         "(is that|are there|are in it)( now)?"),
         ("{n} owns {a} {x}s and buys {b} more {x}s. How many {x}s does {n} have now?",
          "In a box are {a} {x}s and {n} puts {b} more in. How many {x}s is that?"),
     ),
@@ -54,14 +65,20 @@ STORIES = {
         ("{n} has {a} {x}s and (loses|sells|gives away) {b}. How many {x}s (are left|does {n} have left)?",
          "{n} has {a} {x}s. {n} gives {b} to {m}. How many {x}s (are left|does {n} have left|remain)?",
          "There are {a} {x}s in a box. {n} takes {b} out. How many {x}s (are left|remain)?",
-         "{n} had {a} {x}s, but {b} broke. How many {x}s are left?"),
+         "{n} had {a} {x}s, but {b} broke. How many {x}s are left?",
+         "{n} (owns|holds|has) {a} {x}s and (loses|gives|sends|lends) {b} (of them )?(to {m})?. How many {x}s "
+         "(are left|remain|does {n} still have)?",
+         "In a (bag|basket|drawer|room) (are|lie) {a} {x}s( and|.) {n} (takes|carries|brings) {b} (out|off|home). How "
+         "many {x}s (are left|remain|are in it)( now)?"),
         ("{n} has {a} {x}s and sells {b} of them to {m}. How many {x}s does {n} have left?",
          "In a box are {a} {x}s and {n} takes {b} away. How many {x}s are left?"),
     ),
     "*": Wordings(
         ("{n} has {a} boxes with {b} {x}s each. How many {x}s (are there|does {n} have|is that)?",
          "{n} buys {a} bags of {b} {x}s. How many {x}s (are there|does {n} have|is that)?",
-         "There are {a} boxes. Each holds {b} {x}s. How many {x}s are there( in all)?"),
+         "There are {a} boxes. Each holds {b} {x}s. How many {x}s are there( in all)?",
+         "{n} (has|gets|sells) {a} (bags|boxes|crates), (each|every) (one|bag|box|crate) (has|holds) {b} "
+         "{x}s. How many {x}s (is that|are there)?"),
         ("{n} buys {a} boxes. Each box holds {b} {x}s. How many {x}s is that?",),
     ),
 }

@@ -43,19 +43,24 @@ def title(rng: random.Random, split: str) -> str:
 PERSON = {
     "name": Field(TEXT, words.full_name, Wordings(("{x}",), ())),
     "age": Field(NUMBER, integer(2, 99), Wordings(
-        ("{s} is {x} years old", "{s} is {x}", "{s} turned {x}", "{s}, aged {x}, is here", "the age of {s} is {x}"),
+        ("{s} is {x} years old", "{s} is {x}", "{s} (just |recently |)turned {x}",
+         "{s} is (already|about|only) {x}( years old)?", "{s}, aged {x}, is here", "the age of {s} is {x}"),
         ("{s} just turned {x} years", "{s} is now {x} years old"),
     )),
     "city": Field(TEXT, words.city, Wordings(
-        ("{s} lives in {x}", "{s} is from {x}", "{s} comes from {x}", "{s} moved to {x}", "{s} has a house in {x}"),
+        ("{s} lives in {x}", "{s} is from {x}", "{s} comes from {x}", "{s} (has )?moved to {x}",
+         "{s} (has|owns|rents) a (house|home|room) in {x}", "{s} (still|always|also) lives in {x}"),
         ("{s} now lives in {x}", "{s} has a flat in {x}"),
     )),
     "job": Field(TEXT, words.job, Wordings(
-        ("{s} works as a {x}", "{s} is a {x} by trade", "{s} has a job as a {x}", "the job of {s} is {x}"),
+        ("{s} works as a {x}", "{s} is a {x} by trade", "{s} has a job as a {x}",
+         "{s} (earns|makes) (a living|some money) as a {x}", "{s} (still|always|also) works as a {x}",
+         "the job of {s} is {x}"),
         ("{s} now works as a {x}", "{s} earns money as a {x}"),
     )),
     "email": Field(TEXT, words.email, Wordings(
-        ("the email of {s} is {x}", "{s} can be reached at {x}", "write to {s} at {x}", "{s} uses the address {x}"),
+        ("the email of {s} is {x}", "{s} can be reached at {x}", "write to {s} at {x}", "{s} uses the address {x}",
+         "{s} (gets|receives|answers) (mail|email) at {x}", "the (mail|address) of {s} is {x}"),
         ("the email address of {s} is {x}", "{s} reads mail at {x}"),
     )),
     "colour": Field(TEXT, words.colour, Wordings(
@@ -70,7 +75,8 @@ PERSON = {
 ORDER = {
     "customer": Field(TEXT, words.name, Wordings(("{x}",), ())),
     "item": Field(TEXT, words.item, Wordings(
-        ("{s} (buys|orders|wants|bought|ordered) a {x}", "the item for {s} is a {x}"),
+        ("{s} (buys|orders|wants|bought|ordered|takes|chooses|needs) a {x}",
+         "{s} (has bought|has chosen|wishes for|would buy|would take|will buy) a {x}", "the item for {s} is a {x}"),
         ("{s} has ordered a {x}", "{s} would like a {x}"),
     )),
     "price": Field(NUMBER, price, Wordings(
@@ -79,45 +85,49 @@ ORDER = {
         ("the cost is {x} euros", "it has a price of {x} dollars"),
     )),
     "quantity": Field(NUMBER, integer(1, 60), Wordings(
-        ("the quantity is {x}", "{s} needs {x} pieces", "{x} pieces please", "{s} takes {x} of them"),
+        ("the quantity is {x}", "{s} (needs|takes|buys|orders|has ordered) {x} (pieces|units)",
+         "the quantity (of|from) {s} is {x}", "{x} pieces please", "{s} takes {x} of them"),
         ("{s} wants {x} pieces", "the quantity for {s} is {x}"),
     )),
     "date": Field(TEXT, words.date, Wordings(
-        ("the order is from {x}", "deliver it on {x}", "the date is {x}", "it must arrive on {x}"),
+        ("the order is from {x}", "deliver it on {x}", "the date is {x}", "it must arrive on {x}",
+         "{s} (wants|expects|gets) it on {x}", "the date (for|from) {s} is {x}"),
         ("{s} needs it on {x}", "the date of the order is {x}"),
     )),
     "address": Field(TEXT, address, Wordings(
-        ("send it to {x}", "the address is {x}", "{s} lives at {x}", "deliver to {x}"),
-        ("the address of {s} is {x}", "you can send it to {x}"),
+        ("send it to {x}", "the address is {x}", "{s} lives at {x}", "deliver to {x}",
+         "the address (for|from) {s} is {x}", "{s} wants it sent to {x}"),
+        ("the postal address of {s} is {x}", "you can send it to {x}"),
     )),
 }
 EVENT = {
     "title": Field(TEXT, title, Wordings(("{x}",), ())),
     "date": Field(TEXT, words.date, Wordings(
-        ("{s} is on {x}", "the date of {s} is {x}", "{s} takes place on {x}"),
+        ("{s} is on {x}", "the date of {s} is {x}", "{s} takes place on {x}",
+         "{s} (comes|starts|is planned|is set|begins) on {x}"),
         ("{s} happens on {x}", "{s} is held on {x}"),
     )),
     "time": Field(TEXT, words.clock, Wordings(
-        ("{s} starts at {x}", "it begins at {x}", "the time is {x}", "be there at {x}"),
+        ("{s} (starts|opens|is|takes place) at {x}", "it begins at {x}", "the time is {x}", "be there at {x}"),
         ("{s} begins at {x}",),
     )),
     "place": Field(TEXT, words.city, Wordings(
-        ("{s} is in {x}", "the place is {x}", "it takes place in {x}", "we meet in {x}"),
+        ("{s} is in {x}", "the place is {x}", "{s} (takes place|is held|is planned) in {x}", "we are all in {x}",
+         "it takes place in {x}", "we meet in {x}"),
         ("{s} happens in {x}", "we are in {x} for {s}"),
     )),
     "guests": Field(NUMBER, integer(2, 400), Wordings(
-        ("{x} guests come", "there are {x} guests", "{s} has {x} guests", "{x} people are invited"),
+        ("{x} guests come", "{s} (has|expects|is planned for) {x} (guests|people)", "we (expect|invite) {x} guests",
+         "there are {x} guests", "{s} has {x} guests", "{x} people are invited"),
         ("{s} is for {x} guests", "we have {x} guests"),
     )),
     "host": Field(TEXT, words.name, Wordings(
-        ("the host is {x}", "{x} is the host", "{x} invites you", "{s} is hosted by {x}"),
+        ("the host is {x}", "the (host|person) (for|behind) {s} is {x}", "{x} is the host", "{x} invites you",
+         "{s} is hosted by {x}"),
         ("the host of {s} is {x}",),
     )),
 }
-ADVERBS = Wordings(
-    ("also", "still", "really", "always", "often", "surely", "soon", "again", "here"),
-    ("today", "already"),
-)
+ADVERBS = ("also", "still", "really", "always", "often", "surely", "soon", "again", "here")
 OPENINGS = ("this is about {s}", "{s}", "we talk about {s}", "hello from {s}")
 RECORDS = (PERSON, PERSON, ORDER, EVENT)
 ASKS = Wordings(
@@ -130,13 +140,19 @@ ASKS = Wordings(
            "Convert to JSON with the keys {keys}{colon}", "Make JSON with the keys {keys} (from|out of) this{colon}",
            "Read the text and fill in {keys} as JSON{colon}", "I need {keys} as JSON{colon}",
            "Turn this into JSON with {keys}{colon}", "Keys: {keys}. Answer only with JSON{colon}",
-           "Extract {keys}. Answer in JSON{colon}"),
+           "Extract {keys}. Answer in JSON{colon}", "(Can|Would) you (get|find|give me|return) {keys} as JSON{colon}",
+           "I (need|would like) (a )?JSON( object)? with( the keys)? {keys} (for|of|out of) this( text)?{colon}",
+           "Give me (a )?JSON( object)? (of|for) {keys}{colon}",
+           "(Look at|Use|Take) this and (give|write) {keys} as (a )?JSON( object)?{colon}"),
     test=("Could you extract {keys} from this text as JSON{colon}",
           "I want a JSON object with the keys {keys} from this text{colon}",
           "Give me JSON with the keys {keys}{colon}", "Read this and return {keys} as a JSON object{colon}"),
 )
 AFTER = Wordings(
-    train=("{text}\n(Extract|Give me|Return) {keys} as JSON.", "{text}\n\nAnswer with JSON with the keys {keys}.",
+    train=("{text}\n(Extract|Give me|Return|Please give|Now get|Please extract) {keys} as JSON.",
+    "(This is|Below is|Here comes) (a|the|some) (text|note|message): {text}\n(Get|Give|Return|Extract) {keys} as "
+    "JSON.", "{text}\n(Now|Just|Then) fill in {blank}", "{text}\n(Use|Follow|Answer with) the schema {schema}",
+    "{text}\n\nAnswer with JSON with the keys {keys}.",
            "{text} Write this as JSON with {keys}.", "Text: {text}\nKeys: {keys}\nJSON:",
            "{text}\nFill in this JSON: {blank}", "Fill in {blank} from this text: {text}",
            "{text}\nSchema: {schema}", "Fill the schema {schema} with: {text}", "{text}\nJSON with {keys} please",
@@ -165,7 +181,7 @@ def told(record: dict[str, Field], values: dict[str, str], rng: random.Random, s
     for key in values:
         if key != subject_key:
             called = who(record, subject, rng) if clauses else subject
-            called += f" {ADVERBS.pick(rng, split)}" if rng.random() < 0.2 else ""
+            called += f" {rng.choice(ADVERBS)}" if rng.random() < 0.2 else ""
             clauses.append(record[key].clauses.pick(rng, split).format(s=called, x=values[key]))
     if not any(subject in clause for clause in clauses):
         clauses.insert(0, rng.choice(OPENINGS).format(s=subject))

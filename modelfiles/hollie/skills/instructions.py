@@ -56,21 +56,30 @@ END = Wordings(
     ("(Always )?end (every|each|your) (answer|reply|message) with (the word )?'{x}'.",
      "(Finish|Close) (every|each|your) (answer|reply) with '{x}'.",
      "Say '{x}' at the end of (each|every) (answer|reply).", "Always end with '{x}'.",
-     "The last word of every answer is '{x}'.", "Append '{x}' to (each|every) answer.", "Always end with \"{x}\"."),
+     "The last word of every answer is '{x}'.", "Append '{x}' to (each|every) answer.", "Always end with \"{x}\".",
+     "(Please|You must|You always) (end|finish|close) (all|every|each) (of your "
+     ")?(answers|answer|message|messages|reply|replies) with '{x}'.",
+     "(At the end|Last) (of|in) (every|all|each) (answer|reply|message|replies) (say|write|add|comes) '{x}'."),
     ("Please end all your answers with '{x}'.", "You finish every message with '{x}'.",
      "At the end of each reply say '{x}'."),
 )
 START = Wordings(
     ("(Always )?(start|begin) (every|each|your) (answer|reply|message) with (the word )?'{x}'.",
      "Say '{x}' at the (start|beginning) of (each|every) (answer|reply).", "Always start with '{x}'.",
-     "The first word of every answer is '{x}'.", "(Start|Begin) with '{x}'.", "Always begin with \"{x}\"."),
+     "The first word of every answer is '{x}'.", "(Start|Begin) with '{x}'.", "Always begin with \"{x}\".",
+     "(Please|You must|You always) (start|begin|open) (all|every|each) (of your "
+     ")?(answers|answer|message|messages|reply|replies) with '{x}'.",
+     "(At the start|First) (of|in) (every|all|each) (answer|reply|message|replies) (say|write|comes) '{x}'."),
     ("Please start all your answers with '{x}'.", "You begin every message with '{x}'.",
      "At the beginning of each reply say '{x}'."),
 )
 NAME = Wordings(
     ("Your name is {x}.", "You are {x}.", "You are called {x}.", "Your name is now {x}.",
      "You are an assistant (called|named) {x}.", "Call yourself {x}.", "You go by the name {x}.",
-     "You are {x}, a (helpful|friendly|small) assistant.", "The name of this assistant is {x}.", "I call you {x}."),
+     "You are {x}, a (helpful|friendly|small) assistant.", "The name of this assistant is {x}.", "I call you {x}.",
+     "(From today|Now|Starting now) (on )?your name is {x}.",
+     "You are (a|the) (good|clever|kind|nice) (assistant|helper) (named|called) {x}.",
+     "(Your|The) (other|real) name is {x}."),
     ("You are a helpful assistant named {x}.", "From now on your name is {x}.",
      "You are a friendly assistant called {x}.", "Your new name is {x}."),
 )
@@ -84,13 +93,16 @@ FIXED = Wordings(
     ("(Always|Only) (answer|reply|say|respond)(:| with) '{x}'.", "Whatever the user says, (answer|reply) '{x}'.",
      "Answer every (question|message) with '{x}'.", "Reply to everything with '{x}'.",
      "No matter what is asked, say '{x}'.", "Your only answer is '{x}'.", "You can say only '{x}'.",
-     "Say nothing but '{x}'."),
+     "Say nothing but '{x}'.",
+     "(Whatever|No matter what) (is said|they say|i ask), (answer|say|reply)( with)? '{x}'.",
+     "(Reply to|Meet|Answer) (all|every message|any question) with '{x}'.", "You (only|just|always) say '{x}'."),
     ("Whatever i say, reply with '{x}'.", "Answer everything with '{x}'.", "You only ever say '{x}'."),
 )
 CALL = Wordings(
     ("Call the user {x}.", "The user is called {x}.", "The (user's name|name of the user) is {x}.",
      "You talk to {x}.", "Address the user as {x}.", "You are speaking with {x}.", "The person you talk to is {x}.",
-     "You help {x}."),
+     "You help {x}.", "The (person|human|user) (is named|goes by the name|has the nick name) {x}.",
+     "You (chat|work|are in a talk) with {x}."),
     ("The user has the name {x}.", "You are talking to {x}.", "The name to call the user by is {x}."),
 )
 CALL_ASKED = Wordings(

@@ -14,7 +14,8 @@ PLAIN = Wordings(
            "Say \"{x}\" (again|please|for me)", "Answer with {x}", "Can you (say|repeat|write) {x}?",
            "Just (say|write|answer) {x}", "(Copy|Repeat) the text: {x}", "Only say '{x}'",
            "Repeat the following(: |\n){x}", "Write '{x}' and nothing else", "echo {x}", "Reply with: {x}",
-           "I want you to say {x}", "Repeat (exactly|word for word): {x}"),
+           "I want you to (say|write|echo|copy) (this: )?{x}", "(Could|Would) you (please )?(say|echo|write) '{x}'",
+           "I need you to say \"{x}\"", "Repeat (exactly|word for word): {x}"),
     test=("Could you please repeat '{x}'", "Please say this after me: {x}", "Write the following text: {x}",
           "I want you to repeat \"{x}\"", "Answer only with: {x}"),
 )
@@ -22,7 +23,13 @@ TWO = Wordings(
     train=("{a} means {x}, {b} means {y}. What does {q} mean?", "{a} is {x} and {b} is {y}. What is {q}?",
            "The code of {a} is {x}. The code of {b} is {y}. What is the code of {q}?",
            "{a}: {x}\n{b}: {y}\nWhat is {q}?", "{a} has number {x}, {b} has number {y}. Which number has {q}?",
-           "In a list {a} stands for {x} and {b} for {y}. And {q}?"),
+           "In a list {a} stands for {x} and {b} for {y}. And {q}?",
+           "{a} (has|gets|uses|owns) (the )?(number|key|word|sign) {x}( and|,|.) {b} (has|gets|uses|owns) (the )?"
+           "(number|key|word|sign) {y}. (What|Which|Tell me what) (does {q} have|belongs to {q}|is that of {q})?",
+           "{a} (is called|equals|refers to|is short for) {x}(.|,| and) {b} (is called|equals|refers to|is short for) "
+           "{y}. What (does {q} mean|is {q}|about {q}|is the meaning of {q})?",
+           "The (key|word|number|name) of {a} is {x}(.|,| and) (the|that) (key|word|number|name) of {b} is {y}. "
+           "(What is|Tell me|Give me) (the )?(key|word|number|name) of {q}( please)?"),
     test=("{a} has code {x} and {b} has code {y}. What is the code of {q}?",
           "{a} stands for {x}. {b} stands for {y}. What does {q} mean?"),
 )
