@@ -1,4 +1,4 @@
-"""Options that a Modelfile may set beside Ollama's: those that installed samplers read. Loads plugins only if need be."""
+"""Options that a Modelfile may set beside Ollama's: those that installed samplers read. Loads plugins only for them."""
 
 from __future__ import annotations
 
