@@ -62,7 +62,24 @@ def known(kind: Kind, rng: random.Random, split: str) -> Offer:
             kind.answer.format(**texts, **response),
         )
 
-    return Offer(tool(kind.names.pick(rng, split), kind.descriptions.pick(rng, split), properties), use)
+    return Offer(tool(dressed(kind.names.pick(rng, split), rng), kind.descriptions.pick(rng, split), properties), use)
+
+
+FRONTS = words.listed("my do run use the home api get_the go ask try call new_style smart easy")
+BACKS = words.listed("tool now v2 api fn service please for_me here 2 action call func")
+
+
+def dressed(name: str, rng: random.Random) -> str:
+    """A tool's name as somebody else would spell it: names are to be read, not known by heart."""
+    kind = rng.random()
+    if kind < 0.4:
+        return name
+    if kind < 0.55:
+        first, *rest = name.split("_")
+        return first + "".join(word.capitalize() for word in rest)
+    if kind < 0.7:
+        return "_".join(reversed(name.split("_")))
+    return f"{rng.choice(FRONTS)}_{name}" if kind < 0.85 else f"{name}_{rng.choice(BACKS)}"
 
 
 VERBS = words.listed(
