@@ -15,6 +15,7 @@ HollamaError                      status 500 unless said otherwise; the message 
 ├── CreateError                   a model that cannot be made as asked
 ├── CompileError            400   a checkpoint that cannot become a package
 ├── BackendError                  an accelerator that cannot load or run a package
+│   └── OutOfPages                no memory for more tokens or another context, until one is closed
 ├── PluginError                   a plugin that clashes, misspells a hook or fails to load
 ├── ConfigError                   an environment variable or option that cannot be understood
 ├── UsageError                    a command line that cannot be understood
@@ -107,6 +108,10 @@ class CompileError(HollamaError):
 
 
 class BackendError(HollamaError):
+    pass
+
+
+class OutOfPages(BackendError):
     pass
 
 

@@ -6,6 +6,7 @@ implementation can do is declared in frozen fields, never found out with `hasatt
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,8 +128,10 @@ class Limits:
     context: int  # tokens a session can hold
     prefill_chunk: int  # most tokens of one piece of work
     sessions: int  # most sessions open at once
+    rows: int = sys.maxsize  # most tokens of one step altogether; at least as many as sessions
     logits: bool = True  # False: the device samples by itself
     rewind: bool = True
+    fork: bool = True
     save: bool = True
     adapters: tuple[str, ...] = ()
 
@@ -145,6 +148,13 @@ class Session(Protocol):
         """Forget all tokens from `position` on."""
         ...
 
+    def fork(self, position: int) -> Session:
+        """A new session with the first `position` tokens of this one; what both hold may be kept once.
+
+        Raises OutOfPages where the device has no memory for another context.
+        """
+        ...
+
     def save(self) -> bytes:
         """The context as bytes that `load` of the same package takes on any machine."""
         ...
@@ -158,11 +168,11 @@ class Session(Protocol):
 
 @dataclass(frozen=True)
 class Work:
-    """Feed `tokens` to a session: a chunk of prefill, or one token of decode."""
+    """Feed `tokens` to a session: a chunk of prefill, one token of decode, or one with guesses of what follows."""
 
     session: Session
     tokens: Sequence[int]
-    logits: bool = True  # False for a chunk of prefill that is not the prompt's last
+    wanted: int = 1  # how many of the last tokens want the logits that follow them; 0 but for a prompt's last chunk
 
 
 class LoadedModel(Protocol):
@@ -181,10 +191,11 @@ class LoadedModel(Protocol):
 
     def open(self, adapter: str = "") -> Session: ...
 
-    def step(self, work: Sequence[Work]) -> list[Logits | None]:
-        """Run one step for all of `work` (distinct sessions); logits follow each last token, where wanted.
+    def step(self, work: Sequence[Work]) -> list[NDArray[np.float32]]:
+        """Run one step for all of `work` (distinct sessions); logits (wanted, vocabulary) for each piece of it.
 
-        The result for a piece of work never depends on what else is in the step.
+        A row never depends on what else is in the step, nor on how its session's tokens were cut into pieces. Raises
+        OutOfPages, and changes nothing, where the device has no memory for the new tokens; BackendError otherwise.
         """
         ...
 

@@ -6,6 +6,8 @@ import time
 from collections import deque
 from collections.abc import Iterable
 
+import numpy as np
+
 from hollama.engine.job import End
 from hollama.engine.pool import ContextPool
 from hollama.engine.slot import Clock, Slot, Ticket
@@ -147,14 +149,14 @@ class Scheduler:
 
 
 def _work(slot: Slot, count: int) -> Work:
-    return Work(slot.context.session, tuple(slot.pending[:count]), logits=count == len(slot.pending))
+    return Work(slot.context.session, tuple(slot.pending[:count]), wanted=int(count == len(slot.pending)))
 
 
 def _run(model: LoadedModel, work: list[Work]) -> list[Logits | None]:
     rows = model.step(work)
-    if [row is not None for row in rows] != [piece.logits for piece in work]:
+    if [np.shape(array) for array in rows] != [(piece.wanted, model.vocab_size) for piece in work]:
         raise BackendError("the backend returned other logits than it was asked for; report it to its author")
-    return rows
+    return [array[-1] if len(array) else None for array in rows]
 
 
 def _failure(error: Exception) -> BackendError:

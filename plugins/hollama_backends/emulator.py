@@ -19,9 +19,9 @@ from hollama.errors import BackendError
 from hollama.formats.hef import Hef
 from hollama.formats.package import PackageInfo, read_info
 from hollama.formats.package_weights import read_model
-from hollama.interfaces import BackendSpec, DeviceState, Limits, Logits, Session, Work
+from hollama.interfaces import BackendSpec, DeviceState, Limits, Session, Work
 from hollama.ir.graph import Graph
-from hollama.ir.interpreter import Cache, Segment, run
+from hollama.ir.interpreter import F32, Cache, Segment, run
 from hollama.ir.quantised import QuantisedArithmetic
 
 _MAGIC = b"HLCTX001"
@@ -41,6 +41,16 @@ class EmulatedSession:
         if not 0 <= position <= self.position:
             raise BackendError(f"cannot rewind to {position}: the context holds {self.position} tokens")
         self.position = position
+
+    def fork(self, position: int) -> EmulatedSession:
+        if not 0 <= position <= self.position:
+            raise BackendError(f"cannot fork at {position}: the context holds {self.position} tokens")
+        other = self.model.open()
+        mine, others = ((*session.cache.keys, *session.cache.values) for session in (self, other))
+        for array, copy in zip(mine, others, strict=True):
+            copy[:, :position] = array[:, :position]
+        other.position = position
+        return other
 
     def save(self) -> bytes:
         arrays = [cached[:, : self.position] for cached in (*self.cache.keys, *self.cache.values)]
@@ -88,7 +98,7 @@ class EmulatedModel:
         cache = 2 * self.graph.caches * self.graph.kv_heads * self.graph.head_dim * self.limits.context
         return self.arithmetic.nbytes + cache * len(self.sessions)
 
-    def open(self, adapter: str = "") -> Session:
+    def open(self, adapter: str = "") -> EmulatedSession:
         if adapter:
             raise BackendError(f'the package has no adapter "{adapter}"')
         if len(self.sessions) >= self.limits.sessions:
@@ -97,7 +107,7 @@ class EmulatedModel:
         self.sessions.add(session)
         return session
 
-    def step(self, work: Sequence[Work]) -> list[Logits | None]:
+    def step(self, work: Sequence[Work]) -> list[F32]:
         segments = [self._segment(item) for item in work]
         if len({id(item.session) for item in work}) != len(work):
             raise BackendError("a step cannot feed one context twice")
@@ -106,8 +116,7 @@ class EmulatedModel:
         logits = run(self.graph, self.arithmetic, segments)
         for item in work:
             _own(item.session).position += len(item.tokens)
-        rows = iter(logits)
-        return [next(rows) if item.logits else None for item in work]
+        return np.split(logits, np.cumsum([item.wanted for item in work])[:-1])
 
     def close(self) -> None:
         self.sessions.clear()
@@ -125,7 +134,9 @@ class EmulatedModel:
             )
         if not 0 <= min(work.tokens) <= max(work.tokens) < self.vocab_size:
             raise BackendError(f"a token id lies outside the vocabulary of {self.vocab_size}")
-        return Segment(session.cache, session.position, work.tokens, (-1,) if work.logits else ())
+        if not 0 <= work.wanted <= len(work.tokens):
+            raise BackendError(f"logits of {work.wanted} rows are wanted, {len(work.tokens)} tokens were given")
+        return Segment(session.cache, session.position, work.tokens, range(-work.wanted, 0))
 
 
 def _own(session: Session) -> EmulatedSession:

@@ -14,6 +14,7 @@ from typing import cast
 
 import numpy as np
 from hollama_tokenizers import byte
+from numpy.typing import NDArray
 
 from hollama.errors import BackendError, HefError
 from hollama.formats.package import read_info
@@ -72,6 +73,13 @@ class NullSession:
         if not 0 <= position <= len(self.tokens):
             raise BackendError(f"cannot rewind to {position}: the session holds {len(self.tokens)} tokens")
         del self.tokens[position:]
+
+    def fork(self, position: int) -> NullSession:
+        if not 0 <= position <= len(self.tokens):
+            raise BackendError(f"cannot fork at {position}: the session holds {len(self.tokens)} tokens")
+        other = self._model.open()
+        other.tokens = self.tokens[:position]
+        return other
 
     def save(self) -> bytes:
         body = self._model.name + np.asarray(self.tokens, "<i4").tobytes()
@@ -132,19 +140,25 @@ class NullModel:
         self.sessions.append(NullSession(self))
         return self.sessions[-1]
 
-    def step(self, work: Sequence[Work]) -> list[Logits | None]:
+    def step(self, work: Sequence[Work]) -> list[NDArray[np.float32]]:
         sessions = [cast(NullSession, piece.session) for piece in work]
         if len(set(map(id, sessions))) != len(sessions):
             raise BackendError("one step has two pieces of work for the same session")
         for session, piece in zip(sessions, work, strict=True):
-            self._check(session, piece.tokens)
+            self._check(session, piece)
+        if sum(len(piece.tokens) for piece in work) > self._limits.rows:
+            raise BackendError(f"a step has at most {self._limits.rows} tokens")
         self.steps.append(tuple(len(piece.tokens) for piece in work))
         for session, piece in zip(sessions, work, strict=True):
             session.tokens.extend(piece.tokens)
-        pairs = zip(sessions, work, strict=True)
-        return [self._answer(session.tokens) if piece.logits else None for session, piece in pairs]
+        return [self._rows(session.tokens, piece.wanted) for session, piece in zip(sessions, work, strict=True)]
 
-    def _check(self, session: NullSession, tokens: Sequence[int]) -> None:
+    def _rows(self, history: list[int], wanted: int) -> NDArray[np.float32]:
+        rows = [self._answer(history[: len(history) - later]) for later in reversed(range(wanted))]
+        return np.stack(rows) if rows else np.empty((0, self._vocab_size), np.float32)
+
+    def _check(self, session: NullSession, work: Work) -> None:
+        tokens = work.tokens
         if session not in self.sessions:
             raise BackendError("the session is closed, or of another model")
         if not 1 <= len(tokens) <= self._limits.prefill_chunk:
@@ -153,6 +167,8 @@ class NullModel:
             raise BackendError(f"the context of {self._limits.context} tokens is full")
         if not all(0 <= token < self._vocab_size for token in tokens):
             raise BackendError(f"a token is outside the vocabulary of {self._vocab_size}")
+        if not 0 <= work.wanted <= len(tokens):
+            raise BackendError(f"logits of {work.wanted} rows are wanted, {len(tokens)} tokens were given")
 
     def close(self) -> None:
         for session in list(self.sessions):

@@ -34,7 +34,7 @@ def no_session_is_left_open(model):
 
 def feed(model, session, tokens, chunk=96):
     for start in range(0, len(tokens), chunk):
-        (logits,) = model.step([Work(session, tokens[start : start + chunk])])
+        ((logits,),) = model.step([Work(session, tokens[start : start + chunk])])
     return logits
 
 
@@ -84,11 +84,32 @@ def test_rewind_save_and_load(model, tokens, others, data):
     fresh.close()
 
 
+@settings(max_examples=25, deadline=None)
+@given(tokens_lists, tokens_lists.map(lambda tokens: tokens[:24]), st.data())
+def test_fork_is_a_context_of_its_own(model, tokens, others, data):
+    kept = data.draw(st.integers(0, len(tokens)))
+    session, fresh = model.open(), model.open()
+    feed(model, session, tokens)
+    fork = session.fork(kept)
+    feed(model, session, others[: 64 - len(tokens)])
+    assert feed(model, fork, others).tobytes() == feed(model, fresh, tokens[:kept] + others).tobytes()
+    for each in (session, fork, fresh):
+        each.close()
+
+
+def test_rows_are_what_each_token_gives(model):
+    together, alone = model.open(), model.open()
+    (rows,) = model.step([Work(together, [1, 2, 3, 4], wanted=3)])
+    feed(model, alone, [1])
+    assert [row.tobytes() for row in rows] == [feed(model, alone, [token]).tobytes() for token in (2, 3, 4)]
+    with pytest.raises(BackendError, match="2 rows are wanted"):
+        model.step([Work(alone, [1], wanted=2)])
+
+
 def test_only_wanted_logits_are_computed(model):
     first, second = model.open(), model.open()
-    results = model.step([Work(first, [1, 2], logits=False), Work(second, [1, 2])])
-    assert results[0] is None
-    assert results[1].shape == (259,)
+    results = model.step([Work(first, [1, 2], wanted=0), Work(second, [1, 2])])
+    assert (results[0].shape, results[1].shape) == ((0, 259), (1, 259))
     assert results[1].dtype == np.float32
     first.close()
     second.close()
@@ -97,7 +118,7 @@ def test_only_wanted_logits_are_computed(model):
 def test_a_chunk_without_logits_only_fills_the_context(model):
     whole, pieces = model.open(), model.open()
     expected = feed(model, whole, [1, 2, 3, 4])
-    assert model.step([Work(pieces, [1, 2, 3], logits=False)]) == [None]
+    assert model.step([Work(pieces, [1, 2, 3], wanted=0)])[0].shape == (0, 259)
     assert feed(model, pieces, [4]).tobytes() == expected.tobytes()
 
 

@@ -20,7 +20,7 @@ def noise(limits=LIMITS):
 
 def feed(model, session, tokens, chunk=4):
     for start in range(0, len(tokens), chunk):
-        (row,) = model.step([Work(session, tokens[start : start + chunk])])
+        ((row,),) = model.step([Work(session, tokens[start : start + chunk])])
     return row
 
 
@@ -84,6 +84,26 @@ def test_any_bytes_are_a_backend_error(data):
         noise().open().load(data)
 
 
+@settings(deadline=None)
+@given(tokens, tokens.map(lambda tokens: tokens[:10]), st.data())
+def test_fork_is_a_session_of_its_own(history, tail, data):
+    position = data.draw(st.integers(0, len(history)))
+    model = noise()
+    session = model.open()
+    feed(model, session, history)
+    other = session.fork(position)
+    assert (feed(model, other, tail) == feed(model, model.open(), history[:position] + tail)).all()
+    assert session.tokens == history
+
+
+def test_many_rows_are_what_each_token_gives():
+    model = noise()
+    (rows,) = model.step([Work(model.open(), [1, 2, 3], wanted=2)])
+    assert (rows == [feed(model, model.open(), [1, 2]), feed(model, model.open(), [1, 2, 3])]).all()
+    with pytest.raises(BackendError, match="2 rows are wanted"):
+        model.step([Work(model.sessions[0], [1], wanted=2)])
+
+
 def test_save_of_another_package_is_refused():
     with pytest.raises(BackendError, match="another package"):
         noise().open().load(NullModel(hashed(20), 20, LIMITS, "other").open().save())
@@ -92,8 +112,8 @@ def test_save_of_another_package_is_refused():
 def test_logits_only_where_wanted_and_counts_are_true():
     model = noise()
     one, two = model.open(), model.open()
-    rows = model.step([Work(one, [1, 2], logits=False), Work(two, [3])])
-    assert rows[0] is None and rows[1] is not None and rows[1].dtype == np.float32
+    rows = model.step([Work(one, [1, 2], wanted=0), Work(two, [3])])
+    assert (rows[0].shape, rows[1].shape, rows[1].dtype) == ((0, 20), (1, 20), np.float32)
     assert (model.steps, model.evaluated) == ([(2, 1)], 3)
 
 
@@ -144,7 +164,7 @@ def test_file_that_is_no_package_is_a_script(tmp_path):
     said = []
     while (token := int(row.argmax())) != END:
         said.append(token)
-        (row,) = model.step([Work(session, [token])])
+        ((row,),) = model.step([Work(session, [token])])
     assert bytes(said) == b"Hi!"
     assert (model.vocab_size, model.limits.context) == (VOCAB_SIZE, 100)
 
