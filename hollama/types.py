@@ -120,6 +120,7 @@ class Rendered:
 
     prompt: str
     image_count: int = 0
+    tokens: int = 0
 
 
 Event = Delta | Finished | Rendered

@@ -142,7 +142,7 @@ class Runtime:
             rendering = ask.rendering(model, Thought.of(ask.terms.think, "thinking" in able))
             prompt = await asyncio.to_thread(rendering.render, loaded.model, options, ask.terms)
             if ask.terms.render_only:
-                yield Rendered(prompt.text, prompt.images)
+                yield Rendered(prompt.text, prompt.images, len(prompt.tokens))
                 return
             question = Question(prompt, options, ask.terms, began, load_ns, rendering.keeps_context)
             async with aclosing(answer(loaded.model, question)) as events:
