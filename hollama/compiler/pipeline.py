@@ -33,7 +33,7 @@ Progress = Callable[[str, int, int], None]  # status, done, of
 
 @dataclass(frozen=True)
 class CompileSettings:
-    """What a user may choose. Sizes are tokens, but `group_size`, which is weights (0: channel-wise)."""
+    """What a user may choose. Sizes are tokens, but `group_size`, which is weights: 32, 64n or 0 (channel-wise)."""
 
     context: int = 2048
     prefill_chunk: int = 96

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hollama.errors import CompileError
-from hollama.kernels.golden import GROUP_SCALE_MAX, WEIGHT_MAX, PackedLinear
+from hollama.kernels.golden import BLOCK, GROUP_SCALE_MAX, INPUTS_MAX, WEIGHT_MAX, PackedLinear, pack
 
 F32 = NDArray[np.float32]
 _TINY = np.float32(1e-30)
@@ -16,24 +16,26 @@ _SHRINK = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7)
 def round_linear(weight: F32, bias: F32 | None, group_size: int) -> PackedLinear:
     """Quantise a matrix (outputs, inputs) in groups of `group_size` inputs; 0 is one group a row (channel-wise).
 
-    Rows are filled up with zeros to whole groups. A row stores one float32 scale, that of its widest group / 63, and
-    each group an integer in 1..63 beside it, so that a whole row accumulates in integers. Of seven scales, from the one
-    that just covers a group's largest magnitude down to 0.7 of it, a group takes the one with the least squared error:
-    clipping the few large weights often costs less than a coarse grid for all (on stories260K, groups of 64, it takes
-    the perplexity from 13.1 to 11.1; the float model has 8.2).
-    Raises CompileError for an odd group size.
+    A row stores one float32 scale, that of its widest group / 18, and each group an integer in 1..18 beside it, so that
+    a whole row accumulates in integers. Of seven scales, from the one that just covers a group's largest magnitude down
+    to 0.7 of it, a group takes the one with the least squared error: clipping the few large weights often costs less
+    than a coarse grid for all (on stories260K, groups of 64, it takes the perplexity from 13.1 to 11.1; the float model
+    has 8.2).
+    Raises CompileError for a group size that cannot be packed, or too many inputs.
     """
     outputs, inputs = weight.shape
-    size = group_size or inputs + inputs % 2
-    if size < 0 or size % 2:
-        raise CompileError(f"a group of {size} weights cannot be packed; the group size is even, or 0 for channel-wise")
+    if group_size < 0 or (group_size != 32 and group_size % BLOCK):
+        raise CompileError(f"groups of {group_size} weights; expected 32, a multiple of {BLOCK}, or 0 for channel-wise")
+    if inputs > INPUTS_MAX:
+        raise CompileError(f"a linear layer of {inputs} inputs; the accumulators hold at most {INPUTS_MAX}")
+    size = group_size or inputs
     filled = np.pad(weight, ((0, 0), (0, -inputs % size)))
     groups = filled.reshape(outputs, -1, size)
     covering = np.abs(groups).max(axis=2) / np.float32(WEIGHT_MAX)
     row_scale = np.maximum(covering.max(axis=1) / np.float32(GROUP_SCALE_MAX), _TINY)
     group_scale = _best_scales(groups, covering / row_scale[:, None], row_scale)
-    integers = _round(groups, row_scale, group_scale).astype(np.int8).reshape(outputs, -1)
-    return PackedLinear(inputs, pack(integers), group_scale.astype(np.uint8), row_scale.astype(np.float32), bias)
+    integers = _round(groups, row_scale, group_scale).astype(np.int8).reshape(outputs, -1)[:, :inputs]
+    return pack(integers, group_scale.astype(np.uint8), group_size, row_scale.astype(np.float32), bias)
 
 
 def _best_scales(groups: F32, covering: F32, row_scale: F32) -> F32:
@@ -52,9 +54,3 @@ def _best_scales(groups: F32, covering: F32, row_scale: F32) -> F32:
 def _round(groups: F32, row_scale: F32, group_scale: F32) -> F32:
     step = (row_scale[:, None] * group_scale)[:, :, None]
     return np.clip(np.rint(groups / step), -WEIGHT_MAX, WEIGHT_MAX)
-
-
-def pack(integers: NDArray[np.int8]) -> NDArray[np.uint8]:
-    """Two weights a byte: the even input in the low nibble, both + 8."""
-    nibbles = (integers + 8).astype(np.uint8)
-    return np.ascontiguousarray(nibbles[:, 0::2] | nibbles[:, 1::2] << 4)

@@ -3,7 +3,7 @@
 `hailo-config.json` keeps the keys that Hailo's LLM server reads (`eos_token_id`, `chat_template`, `stop_token_id`,
 `default_generation_params`, `pre_process_params`) and adds one object, `hollama`:
 
-    {"format": 1, "architecture": "qwen2", "quantization": "W4A8KV8", "parameter_count": 7340288,
+    {"format": 2, "architecture": "qwen2", "quantization": "W4A8KV8", "parameter_count": 7340288,
      "tokenizer": "huggingface", "bos_token_id": null, "bos_token": "", "eos_token": "<|im_end|>", "add_bos": false,
      "options": {"temperature": 0.2}, "metadata": {"general.architecture": "qwen2", "qwen2.context_length": 2048}}
 
@@ -22,7 +22,7 @@ from hollama.errors import HefError
 from hollama.formats.hef import CONFIG, TOKENIZER, WEIGHTS, Hef
 from hollama.formats.safetensors import SafetensorsFile
 
-FORMAT = 1
+FORMAT = 2
 _LARGEST_CONFIG = 16 << 20
 
 

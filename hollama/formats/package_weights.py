@@ -2,7 +2,8 @@
 
     hollama-graph.json            the graph (`hollama.ir.graph`) and "ranges": {value: [scale, zero point, bits]}
     hollama-weights.safetensors   linear layers as NAME.packed and NAME.group_scale (U8), NAME.row_scale and NAME.bias
-                                  (F32), as `hollama.kernels.golden.PackedLinear` describes them; norms as NAME (F32)
+                                  (F32), as `hollama.kernels.golden.PackedLinear` describes them; norms as NAME (F32).
+                                  Nothing is copied at load: the kernels read the file as it is mapped
     embeddings.bin                uint16 (vocabulary, hidden), as Hailo's; its range is that of the embed node
     rope_theta_data.bin           float32 (head_dim,), the first half negative, as Hailo's
 
@@ -26,18 +27,24 @@ from hollama.formats.package import resource
 from hollama.formats.safetensors import SafetensorsFile, safetensors_chunks
 from hollama.ir.graph import Graph, Node
 from hollama.ir.quantised import QuantisedWeights
-from hollama.kernels.golden import GROUP_SCALE_MAX, PackedLinear, Quantisation
+from hollama.kernels.golden import HEAD_MAX, INPUTS_MAX, PackedLinear, Quantisation
 
 F32 = NDArray[np.float32]
 _LARGEST_GRAPH = 64 << 20
+_QUERY_ZERO = 1 << 15
 
 
 def read_model(hef: Hef) -> tuple[Graph, QuantisedWeights]:
-    """Map the model of a package; arrays stay in the file. Raises HefError, GraphError or SafetensorsError."""
+    """Map the model of a package; arrays stay in the file. Raises HefError, GraphError or SafetensorsError.
+
+    Shapes and ranges are checked here, the packed weights by whoever reads them all anyway: they are most of the file.
+    """
     data = resource(hef, GRAPH)
     if len(data) > _LARGEST_GRAPH:
         raise HefError(f"{GRAPH} has {len(data)} bytes; more than {_LARGEST_GRAPH} cannot be right")
     graph = Graph.from_json(bytes(data))
+    if graph.head_dim % 4 or graph.head_dim > HEAD_MAX:
+        raise HefError(f"{GRAPH}: heads of {graph.head_dim}; expected a multiple of 4, at most {HEAD_MAX}")
     ranges = _read_ranges(json.loads(bytes(data)))
     stored = SafetensorsFile.from_buffer(resource(hef, WEIGHTS))
     widths = {node.name: node.width for node in graph.nodes}
@@ -133,28 +140,27 @@ def _check_ranges(graph: Graph, embed: Node, ranges: Mapping[str, Quantisation])
     for node in graph.nodes:
         if node.op == "attention":
             query, key, value = node.inputs
-            needed |= {query: (8, 16), key: (8,), value: (8,)}
+            needed |= {query: (16,), key: (8,), value: (8,)}
     for name, bits in needed.items():
         if name not in ranges or ranges[name].bits not in bits:
             raise HefError(f'{GRAPH}: "{name}" needs a range of {" or ".join(map(str, bits))} bits')
+    for node in graph.nodes:
+        if node.op == "attention" and ranges[node.inputs[0]].zero_point != _QUERY_ZERO:
+            raise HefError(f'{GRAPH}: the queries "{node.inputs[0]}" need the zero point {_QUERY_ZERO}')
 
 
 def _read_linear(stored: SafetensorsFile, node: Node, inputs: int) -> PackedLinear:
-    columns = (stored.info(f"{node.weight}.packed").shape or (0,))[-1]
-    groups = (stored.info(f"{node.weight}.group_scale").shape or (0,))[-1]
-    size = 2 * columns // groups if groups else 0
-    if not size or size * groups != 2 * columns or not 2 * columns - size < inputs <= 2 * columns:
-        raise HefError(f'"{node.weight}": {groups} groups of {size} weights do not make rows of {inputs}')
-    packed = _read(stored, f"{node.weight}.packed", "U8", (node.width, columns))
-    group_scale = _read(stored, f"{node.weight}.group_scale", "U8", (node.width, groups))
-    row_scale = _read(stored, f"{node.weight}.row_scale", "F32", (node.width,))
-    bias = _read(stored, f"{node.weight}.bias", "F32", (node.width,)) if node.bias else None
-    low, high = packed & 15, packed >> 4
-    if not (low.all() and high.all()) or not 1 <= group_scale.min() <= group_scale.max() <= GROUP_SCALE_MAX:
-        raise HefError(f'"{node.weight}": weights outside [-7, 7] or group scales outside [1, {GROUP_SCALE_MAX}]')
+    if inputs > INPUTS_MAX:
+        raise HefError(f'"{node.weight}" has {inputs} inputs; the accumulators hold at most {INPUTS_MAX}')
+    scales = 2 if stored.info(f"{node.weight}.group_scale").shape[2:3] == (2,) else 1
+    shapes = PackedLinear.shapes(inputs, node.width, scales)
+    packed = _read(stored, f"{node.weight}.packed", "U8", shapes["packed"])
+    group_scale = _read(stored, f"{node.weight}.group_scale", "U8", shapes["group_scale"])
+    row_scale = _read(stored, f"{node.weight}.row_scale", "F32", shapes["row_scale"])
+    bias = _read(stored, f"{node.weight}.bias", "F32", shapes["bias"]) if node.bias else None
     if not np.isfinite(row_scale).all() or (bias is not None and not np.isfinite(bias).all()):
         raise HefError(f'"{node.weight}": a scale or bias is not finite')
-    return PackedLinear(inputs, packed, group_scale, row_scale, bias)
+    return PackedLinear(inputs, node.width, packed, group_scale, row_scale, bias)
 
 
 def _read_norm(stored: SafetensorsFile, node: Node) -> F32:
@@ -168,4 +174,7 @@ def _read(stored: SafetensorsFile, name: str, dtype: str, shape: tuple[int, ...]
     info = stored.info(name)
     if info.dtype != dtype or tuple(info.shape) != shape:
         raise HefError(f'"{name}" is {info.dtype} {tuple(info.shape)}, the graph needs {dtype} {shape}')
-    return stored.array(name)
+    array = stored.array(name)
+    if not array.flags.aligned:
+        raise HefError(f'"{name}" starts in the middle of a number; compile the model again')
+    return array

@@ -333,9 +333,10 @@ def write_safetensors(
 def safetensors_chunks(
     tensors: Mapping[str, Array | Streamed], metadata: Mapping[str, str] | None = None
 ) -> Iterator[bytes | memoryview]:
-    """The bytes of a file, piece by piece: the data starts at a multiple of 64, large elements come first.
+    """The bytes of a file, piece by piece: data starts at a multiple of 64, tensors of whole 64 bytes come first.
 
-    So every tensor is aligned to its own elements, as with the reference. Equal input gives equal bytes.
+    So these start at multiples of 64 too. The others follow by the size of their elements, and so are aligned to them,
+    as with the reference. Equal input gives equal bytes.
     Raises TensorInvalid for a dtype the format does not have, or chunks that do not add up to the shape.
     """
     infos = _plan(tensors)
@@ -355,9 +356,10 @@ def _plan(tensors: Mapping[str, Array | Streamed]) -> dict[str, TensorInfo]:
     kinds = {name: (_dtype(name, tensor), list(tensor.shape)) for name, tensor in tensors.items()}
     if "__metadata__" in kinds:
         raise TensorInvalid("a tensor cannot be called __metadata__")
+    sizes = {name: _elements(name, shape) * BITS[dtype] for name, (dtype, shape) in kinds.items()}  # bits
     infos, end = {}, 0
-    for name, (dtype, shape) in sorted(kinds.items(), key=lambda item: (-BITS[item[1][0]], item[0])):
-        bits = _elements(name, shape) * BITS[dtype]
+    for name in sorted(kinds, key=lambda name: (sizes[name] % (8 * ALIGNMENT) > 0, -BITS[kinds[name][0]], name)):
+        (dtype, shape), bits = kinds[name], sizes[name]
         infos[name] = _parse_info(name, {"dtype": dtype, "shape": shape, "data_offsets": [end, end + bits // 8]})
         end += bits // 8
     return infos

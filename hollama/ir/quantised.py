@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from hollama.errors import BackendError
 from hollama.ir.graph import Graph, Node
 from hollama.ir.interpreter import F32, Cache
 from hollama.kernels import golden
@@ -45,8 +44,6 @@ class QuantisedArithmetic:
             node.weight: golden.unpack(self.weights.linears[node.weight], ranges[node.inputs[0]].bits)
             for node in self.graph.linears()
         }
-        for node in self.graph.linears():
-            _check_bound(node, self.linears[node.weight], ranges[node.inputs[0]])
         self._cosine, self._sine = golden.cos_sin(np.arange(self.context), self.weights.theta)
 
     @property
@@ -83,9 +80,3 @@ class QuantisedArithmetic:
 
     def gated(self, node: Node, gate: F32, up: F32) -> F32:
         return golden.silu(gate) * up
-
-
-def _check_bound(node: Node, layer: Linear, of: Quantisation) -> None:
-    limit = 1 << (31 if of.bits == 8 else 53)
-    if layer.bound * of.top >= limit:
-        raise BackendError(f'the weights of "{node.weight}" can overflow the accumulator; compile the model again')

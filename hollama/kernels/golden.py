@@ -11,11 +11,11 @@ Quantisation. A quantised tensor has a static scale s (f32), zero point z and b 
 
 Embedding. The table has 16 bits with one scale and zero point:  x = f32(q - z) * s.
 
-Linear layer, K inputs, groups of G (G >= K is channel-wise; the last group may be cut short). Weights are w in [-7, 7]
-(4 bits) with an integer scale g in [1, 63] a group and an f32 scale r a row, real = r * g * w. The whole row
-accumulates in integers:
+Linear layer, K <= 66,000 inputs in groups of 32, of a multiple of 64, or all in one (channel-wise); the last group
+may be cut short. Weights are w in [-7, 7] (4 bits) with an integer scale g in [1, 18] a group and an f32 scale r a row,
+real = r * g * w. So w * g is in [-126, 126], an int8, and the whole row accumulates in integers:
 
-    acc = sum over k of (q_k - z) * w_k * g_group(k)             |acc| < 2^31 for 8-bit inputs, < 2^53 for 16-bit ones
+    acc = sum over k of (q_k - z) * w_k * g_group(k)             |acc| < 2^31 for 8-bit inputs, < 2^40 for 16-bit ones
     y   = f32(acc) * f32(s * r)          and then  y = y + bias  where there is a bias
 
 RMS norm of n values. With m = max |x| and m = f * 2^e, f in [0.5, 1) (e = 0 where m = 0):
@@ -26,7 +26,8 @@ RMS norm of n values. With m = max |x| and m = f * 2^e, f in [0.5, 1) (e = 0 whe
 Rotary embedding at position p, head of d values, signed frequencies theta (f32, the first half negative). With
 a = f64(p) * f64(theta_i), c = f32(cos a), n = f32(sin a) as `cos_sin` defines them:   y_i = x_i * c_i + x_(i±d/2) * n_i
 
-Attention of one query over the n keys up to its own position. Queries have 16 bits, keys and values 8, all static:
+Attention of one query over the n keys up to its own position. Queries have 16 bits and the zero point 2^15, keys and
+values 8 bits, all static:
 
     score_j = sum over d of (q_d - z_q) * (k_jd - z_k)           an integer; best = max over j
     u_j = f32(best - score_j) * f32(f32(s_q * s_k) * f32(log2(e) / sqrt(d)))
@@ -47,6 +48,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hollama.errors import BackendError
+
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 Integers = NDArray[np.integer]
@@ -54,9 +57,13 @@ Integers = NDArray[np.integer]
 LOG2_E = np.float32(math.log2(math.e))
 EXP2 = tuple(np.float32(math.log(2) ** k / math.factorial(k)) for k in range(6, -1, -1))
 WEIGHT_MAX = 7
-GROUP_SCALE_MAX = 63
+GROUP_SCALE_MAX = 18
+INPUTS_MAX = 66_000  # of a linear layer: 66,000 * 255 * 126 < 2^31
+HEAD_MAX = 256  # values of a head, a multiple of 4
+PANEL, BLOCK = 16, 64  # outputs and inputs that are packed together
 PROBABILITY_MAX = np.float32(32767)
 _NORM_BITS = 22
+_PART = 512  # inputs whose 8-bit products cannot sum to 2^24: float32 holds every integer below
 
 # Cody and Waite's three-part pi/2, and the kernels of sin and cos on [-pi/4, pi/4], as in Sun's fdlibm.
 _HALF_PI = (1.57079632673412561417e00, 6.07710050630396597660e-11, 2.02226624871116645580e-21)
@@ -82,17 +89,34 @@ class Quantisation:
 
 @dataclass(frozen=True)
 class PackedLinear:
-    """Weights of a linear layer as stored: two values a byte, low nibble first, each w + 8.
+    """Weights of a linear layer as stored and as kernels read them: P panels of 16 outputs, B blocks of 64 inputs.
 
-    packed (outputs, groups * G / 2) uint8, where inputs are filled up with w = 0 to whole groups;
-    group_scale (outputs, groups) uint8, row_scale (outputs,) f32, bias likewise.
+    packed       (P, B, 8, 16, 4) uint8: byte [p, b, r, c, i] belongs to output 16p + c. Its low nibble is the w + 8 of
+                 input 64b + 4r + i, its high nibble that of the input 32 further on
+    group_scale  (P, B, S, 16) uint8: S = 1, or 2 for groups of 32, [0] of the low nibbles and [1] of the high ones;
+                 larger groups repeat theirs in every block
+    row_scale    (16P,) f32, bias likewise or None
+
+    Outputs and inputs are filled up with w = 0, g = 1, r = 0.
     """
 
     inputs: int
+    outputs: int
     packed: NDArray[np.uint8]
     group_scale: NDArray[np.uint8]
     row_scale: F32
     bias: F32 | None
+
+    @staticmethod
+    def shapes(inputs: int, outputs: int, scales: int) -> dict[str, tuple[int, ...]]:
+        """The shape of each array."""
+        panels, blocks = -(-outputs // PANEL), -(-inputs // BLOCK)
+        return {
+            "packed": (panels, blocks, 8, PANEL, 4),
+            "group_scale": (panels, blocks, scales, PANEL),
+            "row_scale": (panels * PANEL,),
+            "bias": (panels * PANEL,),
+        }
 
 
 @dataclass(frozen=True)
@@ -105,7 +129,6 @@ class Linear:
     parts: tuple[F32 | F64, ...]
     row_scale: F32
     bias: F32 | None
-    bound: int  # sum of |w * g| over the worst row
 
     @property
     def nbytes(self) -> int:
@@ -125,38 +148,50 @@ def embed(table: NDArray[np.uint16], tokens: Integers, of: Quantisation) -> F32:
     return centred * np.float32(of.scale)
 
 
+def pack(
+    weights: NDArray[np.int8], group_scale: NDArray[np.uint8], group_size: int, row_scale: F32, bias: F32 | None
+) -> PackedLinear:
+    """Pack w (outputs, inputs) with the scales (outputs, groups) of groups of 32 or 64n weights; 0: one group."""
+    outputs, inputs = weights.shape
+    unit = group_size if group_size == 32 else BLOCK
+    shapes = PackedLinear.shapes(inputs, outputs, BLOCK // unit)
+    panels, blocks = shapes["packed"][:2]
+    filling = ((0, panels * PANEL - outputs), (0, blocks * BLOCK - inputs))
+    nibbles = (np.pad(weights, filling) + 8).astype(np.uint8).reshape(panels, PANEL, blocks, 2, 8, 4)
+    packed = nibbles[:, :, :, 0] | nibbles[:, :, :, 1] << 4
+    columns = blocks * BLOCK // unit
+    scales = np.repeat(group_scale, (group_size or blocks * BLOCK) // unit, axis=1)[:, :columns]
+    scales = np.pad(scales, (filling[0], (0, columns - scales.shape[1])), constant_values=1)
+    return PackedLinear(
+        inputs, outputs, np.ascontiguousarray(packed.transpose(0, 2, 3, 1, 4)),
+        np.ascontiguousarray(scales.reshape(panels, PANEL, blocks, -1).transpose(0, 2, 3, 1)).astype(np.uint8),
+        np.pad(row_scale, filling[0]), None if bias is None else np.pad(bias, filling[0]),
+    )  # fmt: skip
+
+
+def integer_weights(weights: PackedLinear) -> NDArray[np.int8]:
+    """w * g as (outputs, inputs). Raises BackendError for weights or scales outside their ranges."""
+    nibbles = np.stack([weights.packed & 15, weights.packed >> 4], axis=2)  # (P, B, 2, 8, 16, 4)
+    scales = weights.group_scale
+    if not nibbles.all() or not 1 <= scales.min() <= scales.max() <= GROUP_SCALE_MAX:
+        raise BackendError("weights or group scales are out of range: the package is damaged; compile the model again")
+    integers = (nibbles.view(np.int8) - np.int8(8)) * scales.view(np.int8)[:, :, :, None, :, None]
+    rows = integers.transpose(0, 4, 1, 2, 3, 5).reshape(len(weights.row_scale), -1)
+    return rows[: weights.outputs, : weights.inputs]
+
+
 def unpack(weights: PackedLinear, input_bits: int) -> Linear:
-    """Integer weights w * g as floats.
+    """Integer weights w * g as floats. Raises BackendError for weights or scales outside their ranges.
 
-    For 8-bit inputs the layer is cut where a partial sum could reach 2^24 in magnitude: below that float32 holds every
-    integer, so BLAS is exact in any order, at half the bytes of float64 (which 16-bit inputs need). NumPy's own integer
-    product is 30 times slower.
+    For 8-bit inputs the layer is cut into parts whose sums stay below 2^24: there float32 holds every integer, so BLAS
+    is exact in any order, at half the bytes of float64 (which 16-bit inputs need). NumPy's own integer product is 30
+    times slower.
     """
-    low, high = weights.packed & 15, weights.packed >> 4
-    rows, half = weights.packed.shape
-    values = np.stack([low, high], axis=-1).reshape(rows, half * 2).astype(np.int16) - 8
-    groups = weights.group_scale.shape[1]
-    scaled = values.reshape(rows, groups, -1) * weights.group_scale.astype(np.int16)[:, :, None]
-    scaled = scaled.reshape(rows, half * 2)[:, : weights.inputs]
-    magnitudes = np.abs(scaled, dtype=np.int32)
-    bound = int(magnitudes.sum(axis=1, dtype=np.int64).max(initial=0))
-    if input_bits == 8:
-        cuts = _cuts(magnitudes, ((1 << 24) - 1) // 255)
-        parts: list[F32 | F64] = [np.ascontiguousarray(p.T, np.float32) for p in np.split(scaled, cuts, axis=1)]
-    else:
-        parts = [np.ascontiguousarray(scaled.T, np.float64)]
-    return Linear(tuple(parts), weights.row_scale, weights.bias, bound)
-
-
-def _cuts(magnitudes: NDArray[np.int32], limit: int) -> list[int]:
-    """Where to cut the columns of (outputs, inputs) so that no row of a part sums to more than `limit`."""
-    sums = np.cumsum(magnitudes, axis=1, dtype=np.int64)
-    cuts: list[int] = []
-    before = np.zeros((len(sums), 1), np.int64)
-    while (over := ((sums - before) > limit).any(axis=0)).any():
-        cuts.append(int(over.argmax()))
-        before = sums[:, cuts[-1] - 1 : cuts[-1]]
-    return cuts
+    integers = integer_weights(weights).T
+    size, dtype = (_PART, np.float32) if input_bits == 8 else (weights.inputs, np.float64)
+    parts: list[F32 | F64] = [integers[start : start + size].astype(dtype, "C") for start in range(0, weights.inputs, size)]
+    n = weights.outputs
+    return Linear(tuple(parts), weights.row_scale[:n], None if weights.bias is None else weights.bias[:n])
 
 
 def linear(centred: F32, layer: Linear, of: Quantisation) -> F32:

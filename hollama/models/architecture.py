@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hollama.errors import CompileError
+from hollama.kernels.golden import HEAD_MAX
 from hollama.models.decoder import DecoderShape
 
 Config = Mapping[str, Any]
@@ -33,7 +34,9 @@ def decoder_shape(config: Config, **differences: bool) -> DecoderShape:
     heads, hidden = count(config, "num_attention_heads"), count(config, "hidden_size")
     head_dim = count(config, "head_dim", hidden // heads)
     kv_heads = count(config, "num_key_value_heads", heads)
-    if heads % kv_heads or head_dim % 2:
+    if head_dim % 4 or head_dim > HEAD_MAX:
+        raise CompileError(f"heads of {head_dim} values; expected a multiple of 4, at most {HEAD_MAX}")
+    if heads % kv_heads:
         raise CompileError(f"{heads} heads of {head_dim} cannot share {kv_heads} key/value heads")
     if config.get("hidden_act", "silu") not in ("silu", "swish"):
         raise CompileError(f'activation "{config["hidden_act"]}" is not supported; expected silu')

@@ -38,7 +38,7 @@ def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
         ("--frob", "unknown flag: --frob"),
         ("bench --batch 0", "argument --batch: '0' is no number of 1 or more"),
         ("compile . x.hef --context 0", "argument --context: '0' is no number of 1 or more"),
-        ("compile . x.hef --group-size 7", "argument --group-size: '7' is no even number"),
+        ("compile . x.hef --group-size 7", "argument --group-size: '7' is neither 32 nor a multiple of 64"),
         ("compile . x.hef --calibration nowhere", "--calibration: nowhere is no text file"),
         ("compile . x.hef --calibration /dev/null", "--calibration: /dev/null holds no text"),
         ("compile . nowhere/x.hef", "nowhere/x.hef: there is no folder nowhere"),

@@ -1,15 +1,17 @@
 """Checkpoint in, package out: what is in it, and that the quantised model still says what the float one did."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from hollama.compiler import CompileSettings, compile_checkpoint
 from hollama.compiler.calibration import DEFAULT_TEXT
 from hollama.compiler.pipeline import open_checkpoint, read_weights
-from hollama.errors import CompileError
-from hollama.formats.hef import Hef
+from hollama.errors import CompileError, HefError
+from hollama.formats.hef import Hef, write_hef
 from hollama.formats.package import read_config, read_info, read_tokenizer
-from hollama.formats.package_weights import read_model
+from hollama.formats.package_weights import model_resources, read_model
 from hollama.ir.floating import FloatArithmetic
 from hollama.ir.interpreter import Segment, run
 from hollama.ir.quantised import QuantisedArithmetic
@@ -30,8 +32,7 @@ def dequantised(graph, weights, original):
     found = dict(original)
     for node in graph.linears():
         linear = weights.linears[node.weight]
-        integers = np.concatenate(golden.unpack(linear, 8).parts).T
-        found[node.weight] = integers * linear.row_scale[:, None]
+        found[node.weight] = golden.integer_weights(linear) * linear.row_scale[: linear.outputs, None]
     return found
 
 
@@ -80,19 +81,44 @@ def test_the_same_checkpoint_gives_the_same_bytes(tmp_path):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-@pytest.mark.parametrize(("group_size", "groups"), [(0, 1), (32, 3), (64, 2), (256, 1)])
-def test_group_sizes_need_not_fill_the_row(tmp_path, group_size, groups):
+@pytest.mark.parametrize(("group_size", "scales"), [(0, 1), (32, 2), (64, 1), (256, 1)])
+def test_group_sizes_need_not_fill_the_row(tmp_path, group_size, scales):
     folder = random_checkpoint(tmp_path / "checkpoint", intermediate_size=86)
     compile_checkpoint(folder, tmp_path / "model.hef", CompileSettings(group_size=group_size), quiet)
     with Hef.open(tmp_path / "model.hef") as hef:
         _, weights = read_model(hef)
-    assert weights.linears["0.down"].group_scale.shape == (64, groups)
+    assert weights.linears["0.down"].group_scale.shape == (4, 2, scales, 16)
 
 
-def test_an_odd_group_size_is_refused(tmp_path):
+@pytest.mark.parametrize("group_size", [31, 16, 96, -64])
+def test_a_group_size_that_cannot_be_packed_is_refused(tmp_path, group_size):
     folder = random_checkpoint(tmp_path / "checkpoint")
-    with pytest.raises(CompileError, match="even"):
-        compile_checkpoint(folder, tmp_path / "model.hef", CompileSettings(group_size=31), quiet)
+    with pytest.raises(CompileError, match="multiple of 64"):
+        compile_checkpoint(folder, tmp_path / "model.hef", CompileSettings(group_size=group_size), quiet)
+
+
+def test_a_query_range_that_kernels_do_not_know_is_refused(tmp_path):
+    folder = random_checkpoint(tmp_path / "checkpoint")
+    compile_checkpoint(folder, tmp_path / "model.hef", SETTINGS, quiet)
+    with Hef.open(tmp_path / "model.hef") as hef:
+        graph, weights = read_model(hef)
+        query = next(node for node in graph.nodes if node.op == "attention").inputs[0]
+        ranges = {**weights.ranges, query: golden.Quantisation(0.01, 32767, 16)}
+        resources = {**hef.resources, **model_resources(graph, replace(weights, ranges=ranges))}
+        write_hef(tmp_path / "other.hef", network_groups=[], resources=resources)
+    with Hef.open(tmp_path / "other.hef") as hef, pytest.raises(HefError, match="zero point 32768"):
+        read_model(hef)
+
+
+def test_tensors_start_at_multiples_of_64_and_stay_in_the_file(tmp_path):
+    folder = random_checkpoint(tmp_path / "checkpoint")
+    compile_checkpoint(folder, tmp_path / "model.hef", SETTINGS, quiet)
+    with Hef.open(tmp_path / "model.hef") as hef:
+        _, weights = read_model(hef)
+        for linear in weights.linears.values():
+            arrays = [linear.packed, linear.group_scale, linear.row_scale]
+            arrays += [] if linear.bias is None else [linear.bias]
+            assert not any(array.flags.owndata or array.ctypes.data % 64 for array in arrays)
 
 
 def test_progress_ends(tmp_path):

@@ -1,14 +1,16 @@
 """The golden kernels against a second, scalar implementation written from the docstring alone: the same bits."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hollama.errors import BackendError
 from hollama.kernels import golden
-from hollama.kernels.golden import PackedLinear, Quantisation
+from hollama.kernels.golden import Quantisation
 
 f32 = np.float32
 seeds = st.integers(0, 2**32 - 1)
@@ -34,20 +36,58 @@ def scalar_exp2(x):
 
 
 def random_linear(rng, inputs, outputs, group):
-    groups = -(-inputs // group)
-    half = (outputs, groups * group // 2)
-    packed = rng.integers(1, 16, half, np.uint8) | rng.integers(1, 16, half) << 4
-    scales = rng.integers(1, 64, (outputs, groups), np.uint8)
+    """The packed layer, its w and its g."""
+    weights = rng.integers(-7, 8, (outputs, inputs), np.int8)
+    scales = rng.integers(1, 19, (outputs, -(-inputs // (group or inputs))), np.uint8)
     row_scale = rng.random(outputs, f32) * f32(0.01) + f32(1e-6)
-    return PackedLinear(inputs, packed.astype(np.uint8), scales, row_scale, rng.standard_normal(outputs, f32))
+    packed = golden.pack(weights, scales, group, row_scale, rng.standard_normal(outputs, f32))
+    return packed, weights, scales
+
+
+def scalar_weight(packed, out, k):
+    """w * g of one weight, from the packed layout."""
+    panel, c, block, r, i = out // 16, out % 16, k // 64, k % 32 // 4, k % 4
+    high = k % 64 >= 32
+    nibble = int(packed.packed[panel, block, r, c, i]) >> (4 * high) & 15
+    return (nibble - 8) * int(packed.group_scale[panel, block, high * (packed.group_scale.shape[2] - 1), c])
+
+
+sizes = st.sampled_from([(64, 32), (64, 64), (6, 0), (43, 32), (97, 32), (172, 64), (200, 128), (1500, 0)])
 
 
 @settings(max_examples=40, deadline=None)
-@given(seeds, st.sampled_from([8, 16]), st.sampled_from([(64, 32), (64, 64), (6, 2), (43, 32), (172, 64), (1500, 50)]))
-def test_linear(seed, bits, sizes):
+@given(seeds, sizes, st.sampled_from([1, 3, 16, 17]))
+def test_packed_weights_are_where_the_layout_says(seed, size, outputs):
     rng = np.random.default_rng(seed)
-    inputs, group = sizes
-    packed = random_linear(rng, inputs, 3, group)
+    inputs, group = size
+    packed, weights, scales = random_linear(rng, inputs, outputs, group)
+    assert packed.packed.shape == (-(-outputs // 16), -(-inputs // 64), 8, 16, 4)
+    integers = golden.integer_weights(packed)
+    for out in range(outputs):
+        for k in range(inputs):
+            expected = int(weights[out, k]) * int(scales[out, k // (group or inputs)])
+            assert expected == integers[out, k] == scalar_weight(packed, out, k)
+    sums = golden.integer_weights(replace(packed, inputs=64 * packed.packed.shape[1], outputs=len(packed.row_scale)))
+    assert np.abs(sums, dtype=int).sum() == np.abs(integers, dtype=int).sum()  # the filling is 0
+
+
+OUT_OF_RANGE = [("packed", 0x70), ("packed", 0x07), ("group_scale", 0), ("group_scale", 19)]
+
+
+@pytest.mark.parametrize(("field", "value"), OUT_OF_RANGE)
+def test_weights_out_of_range_are_refused(field, value):
+    packed, _, _ = random_linear(np.random.default_rng(0), 64, 16, 64)
+    getattr(packed, field).reshape(-1)[5] = value
+    with pytest.raises(BackendError, match="out of range"):
+        golden.unpack(packed, 8)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seeds, st.sampled_from([8, 16]), sizes)
+def test_linear(seed, bits, size):
+    rng = np.random.default_rng(seed)
+    inputs, group = size
+    packed, _, _ = random_linear(rng, inputs, 3, group)
     of = Quantisation(float(f32(rng.random() + 0.01)), int(rng.integers(0, 2**bits)), bits)
     x = rng.standard_normal((2, inputs), f32) * f32(2 ** (bits - 1))
     found = golden.linear(golden.quantise(x, of), golden.unpack(packed, bits), of)
@@ -55,8 +95,7 @@ def test_linear(seed, bits, sizes):
         for out in range(3):
             total = 0
             for k in range(inputs):
-                nibble = int(packed.packed[out, k // 2]) >> (4 * (k % 2)) & 15
-                total += scalar_quantise(x[row, k], of) * (nibble - 8) * int(packed.group_scale[out, k // group])
+                total += scalar_quantise(x[row, k], of) * scalar_weight(packed, out, k)
             y = f32(f32(total) * f32(f32(of.scale) * packed.row_scale[out])) + packed.bias[out]
             assert found[row, out].tobytes() == f32(y).tobytes()
 

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_words(parser, "PATH", "the checkpoint, then the package to write")
     parser.add_argument("--context", type=positive, metavar="N", help="tokens it holds, at most the model's own [2048]")
-    parser.add_argument("--group-size", type=_even, metavar="N", help="weights that share a scale; 0: a channel [64]")
+    parser.add_argument("--group-size", type=_group, metavar="N", help="weights a scale: 32, 64n, or 0 for a row [64]")
     parser.add_argument("--calibration", type=Path, metavar="FILE", help="text to calibrate with [a built-in one]")
     parser.add_argument("--progress", choices=("bar", "json"), default="bar", help="for people, or JSON lines")
 
@@ -42,9 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _even(text: str) -> int:
-    if not text.isdecimal() or int(text) % 2:
-        raise argparse.ArgumentTypeError(f"{text!r} is no even number of 0 or more")
+def _group(text: str) -> int:
+    if not text.isdecimal() or (int(text) != 32 and int(text) % 64):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither 32 nor a multiple of 64")
     return int(text)
 
 
