@@ -189,7 +189,8 @@ def unpack(weights: PackedLinear, input_bits: int) -> Linear:
     """
     integers = integer_weights(weights).T
     size, dtype = (_PART, np.float32) if input_bits == 8 else (weights.inputs, np.float64)
-    parts: list[F32 | F64] = [integers[start : start + size].astype(dtype, "C") for start in range(0, weights.inputs, size)]
+    starts = range(0, weights.inputs, size)
+    parts: list[F32 | F64] = [integers[start : start + size].astype(dtype, "C") for start in starts]
     n = weights.outputs
     return Linear(tuple(parts), weights.row_scale[:n], None if weights.bias is None else weights.bias[:n])
 
