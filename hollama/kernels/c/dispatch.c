@@ -21,18 +21,18 @@
 #define DECLARE_LINEAR(S) \
     WEAK void linear_##S(const Linear *, const Activations *, Matrix, Matrix, int32_t, int32_t, void *);
 #define DECLARE_ATTENTION(S) WEAK void attend_##S(const Attention *, int32_t, int32_t, int32_t, void *);
-#define DECLARE_ELEMENTWISE(S)                                                                                       \
-    WEAK void norm_##S(const float *, const float *, float *, int32_t, double);                                           \
-    WEAK void quantise8_##S(const float *, int8_t *, int32_t *, int32_t, float, int32_t);                                 \
-    WEAK void quantise16_##S(const float *, int8_t *, int8_t *, int32_t *, int32_t *, int32_t, float, int32_t);           \
-    WEAK void quantise_query_##S(const float *, int16_t *, int32_t, float);                                               \
-    WEAK void rope_##S(const float *, const float *, const float *, float *, int32_t, int32_t);                           \
-    WEAK void gated_##S(const float *, const float *, float *, int32_t);                                                  \
-    WEAK void add_##S(const float *, const float *, float *, int32_t);                                                    \
-    WEAK void embed_##S(const uint16_t *, float *, int32_t, float, int32_t);                                              \
+#define DECLARE_ELEMENTWISE(S) \
+    WEAK void norm_##S(const float *, const float *, float *, int32_t, double); \
+    WEAK void quantise8_##S(const float *, int8_t *, int32_t *, int32_t, float, int32_t); \
+    WEAK void quantise16_##S(const float *, int8_t *, int8_t *, int32_t *, int32_t *, int32_t, float, int32_t); \
+    WEAK void quantise_query_##S(const float *, int16_t *, int32_t, float); \
+    WEAK void rope_##S(const float *, const float *, const float *, float *, int32_t, int32_t); \
+    WEAK void gated_##S(const float *, const float *, float *, int32_t); \
+    WEAK void add_##S(const float *, const float *, float *, int32_t); \
+    WEAK void embed_##S(const uint16_t *, float *, int32_t, float, int32_t); \
     WEAK void store_##S(const float *, const float *, int8_t *, int32_t, int32_t, KvShape, float, int32_t, float, int32_t);
 
-#define ELEMENTWISE(S)                                                                                               \
+#define ELEMENTWISE(S) \
     .norm = norm_##S, .quantise8 = quantise8_##S, .quantise16 = quantise16_##S, .quantise_query = quantise_query_##S, \
     .rope = rope_##S, .gated = gated_##S, .add = add_##S, .embed = embed_##S, .store = store_##S
 
@@ -142,7 +142,8 @@ static bool has_amx(void) {
 static const struct {
     const Kernels *kernels;
     bool (*runs)(void);
-} SETS[] = {{&amx, has_amx}, {&avx512vnni, has_avx512vnni}, {&avxvnni, has_avxvnni}, {&avx2, has_avx2}, {&portable, always}};
+} SETS[] = {{&amx, has_amx}, {&avx512vnni, has_avx512vnni}, {&avxvnni, has_avxvnni}, {&avx2, has_avx2},
+          {&portable, always}};
 
 #elif defined(__aarch64__)
 

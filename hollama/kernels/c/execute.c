@@ -1,0 +1,227 @@
+/* What each instruction does to its rows, and how the rows are dealt out among threads. */
+#include "program.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+/* What makes an item worth a thread's while: about two microseconds. */
+enum { ITEM_FLOATS = 2048, ITEM_BLOCKS = 48, RUNS = 8, MANY_ROWS = 8, BLOCK_ROWS = 16, GATED_COLUMNS = 1024 };
+
+static int32_t up(int64_t value, int64_t by) { return (int32_t)((value + by - 1) / by); }
+
+static float *floats(const Program *p, Operand o, int32_t row) {
+    const Rows *r = &p->rows[o.buffer];
+    return r->floats + row * r->stride + o.column;
+}
+
+static bool selected(const Program *p, const Instruction *x) {
+    return p->buffers[x->output.buffer < 0 ? x->quantised.buffer : x->output.buffer].selected;
+}
+
+static int32_t rows_of(const Program *p, const Instruction *x) {
+    return selected(p, x) ? p->wanted_count : p->row_count;
+}
+
+static float *thread_rows(const Program *p, int32_t thread) {
+    return (float *)(p->scratch + thread * p->scratch_size);
+}
+
+static void *thread_scratch(const Program *p, int32_t thread) {
+    return p->scratch + thread * p->scratch_size + p->row_size;
+}
+
+/* Columns [column, column + n) of a row of activations. */
+static void quantise(const Program *p, const Instruction *x, int32_t row, int32_t column, const float *from,
+                     int32_t n) {
+    const Rows *r = &p->rows[x->quantised.buffer];
+    const int64_t at = row * r->stride + column, sums = at / 32;
+    const float inverse = 1.0f / x->scale[0];
+    if (r->high)
+        p->kernels->quantise16(from, r->low + at, r->high + at, r->low_sums + sums, r->high_sums + sums, n, inverse,
+                               x->zero_point[0]);
+    else
+        p->kernels->quantise8(from, r->low + at, r->low_sums + sums, n, inverse, x->zero_point[0]);
+}
+
+static void norm_heads(const Program *p, const float *from, const Instruction *x, int which, float *to, int32_t heads,
+                       int32_t size) {
+    for (int32_t h = 0; h < heads; h++)
+        p->kernels->norm(from + h * size, x->weights[which], to + h * size, size, x->eps[which]);
+}
+
+static void norm_row(const Program *p, const Instruction *x, int32_t row, int32_t thread) {
+    float *to = x->output.buffer < 0 ? thread_rows(p, thread) : floats(p, x->output, row);
+    norm_heads(p, floats(p, x->a, row), x, 0, to, x->heads, x->width / x->heads);
+    if (x->quantised.buffer >= 0) quantise(p, x, row, 0, to, x->width);
+}
+
+/* A query's or a key's heads, normed and rotated where the instruction says so, in the thread's own rows. */
+static const float *turned(const Program *p, const Instruction *x, Operand from, int which, int32_t heads, int32_t row,
+                           int32_t thread) {
+    const int32_t size = p->spec.shape.head_dim;
+    const int64_t angle = (int64_t)p->positions[row] * size;
+    float *normed = thread_rows(p, thread), *rotated = normed + p->row_size / (2 * (int64_t)sizeof(float));
+    const float *values = floats(p, from, row);
+    if (x->weights[which]) {
+        norm_heads(p, values, x, which, normed, heads, size);
+        values = normed;
+    }
+    if (!(x->rotate >> which & 1)) return values;
+    p->kernels->rope(values, p->spec.cosine + angle, p->spec.sine + angle, rotated, heads, size);
+    return rotated;
+}
+
+static void prepare_row(const Program *p, const Instruction *x, int32_t row, int32_t thread) {
+    const Rows *queries = &p->rows[x->quantised.buffer];
+    int16_t *query = queries->queries + row * queries->stride + x->quantised.column;
+    const KvShape shape = p->spec.shape;
+    p->kernels->quantise_query(turned(p, x, x->a, 0, x->heads, row, thread), query, x->width, 1.0f / x->scale[0]);
+    p->kernels->store(turned(p, x, x->b, 1, shape.kv_heads, row, thread), floats(p, x->c, row), p->pages[row],
+                      p->positions[row] % PAGE_TOKENS, x->index, shape, 1.0f / x->scale[1], x->zero_point[1],
+                      1.0f / x->scale[2], x->zero_point[2]);
+}
+
+static void run_row(const Program *p, const Instruction *x, int32_t row, int32_t thread) {
+    const Kernels *k = p->kernels;
+    const int32_t size = p->spec.shape.head_dim;
+    switch ((Operation)x->operation) {
+    case EMBED:
+        k->embed(p->spec.table + (int64_t)p->tokens[row] * x->width, floats(p, x->output, row), x->width, x->scale[0],
+                 x->zero_point[0]);
+        break;
+    case NORM: norm_row(p, x, row, thread); break;
+    case QUANTISE: quantise(p, x, row, 0, floats(p, x->a, row), x->width); break;
+    case ROPE: {
+        const int64_t angle = (int64_t)p->positions[row] * size;
+        k->rope(floats(p, x->a, row), p->spec.cosine + angle, p->spec.sine + angle, floats(p, x->output, row), x->heads,
+                size);
+        break;
+    }
+    case PREPARE: prepare_row(p, x, row, thread); break;
+    case ADD: k->add(floats(p, x->a, row), floats(p, x->b, row), floats(p, x->output, row), x->width); break;
+    default: /* SELECT */
+        memcpy(floats(p, x->output, row), floats(p, x->a, p->wanted[row]), (size_t)x->width * sizeof(float));
+    }
+}
+
+static void run_linear(const Program *p, const Instruction *x, int32_t first, int32_t last, int32_t thread) {
+    const Linear *layer = &p->layers[x->index].linear;
+    const Rows *in = &p->rows[x->a.buffer], *out = &p->rows[x->output.buffer];
+    const Activations activations = {.low = in->low, .high = in->high, .low_sums = in->low_sums,
+                                     .high_sums = in->high_sums, .rows = rows_of(p, x), .stride = (int32_t)in->stride,
+                                     .zero_point = x->zero_point[0], .scale = x->scale[0]};
+    Matrix add = {NULL, 0};
+    if (x->b.buffer >= 0) add = (Matrix){floats(p, x->b, 0), p->rows[x->b.buffer].stride};
+    p->kernels->linear(layer, &activations, (Matrix){floats(p, x->output, 0), out->stride}, add, first, last,
+                       thread_scratch(p, thread));
+}
+
+static void run_attention(const Program *p, const Instruction *x, int32_t item, int32_t thread) {
+    const KvShape shape = p->spec.shape;
+    const Block block = p->blocks[item / shape.kv_heads];
+    const Segment *segment = &p->segments[block.segment];
+    const Rows *queries = &p->rows[x->a.buffer];
+    const int32_t head = item % shape.kv_heads, width = x->width / shape.kv_heads;
+    const Attention attention = {.segment = segment, .cache = x->index, .heads = x->heads, .shape = shape,
+                                 .query = queries->queries + x->a.column, .query_stride = queries->stride,
+                                 .zero_v = x->zero_point[2], .scale_v = x->scale[2], .step = x->scale[1],
+                                 .out = {floats(p, x->output, 0), p->rows[x->output.buffer].stride}};
+    p->kernels->attend(&attention, head, block.first, block.rows, thread_scratch(p, thread));
+    if (x->quantised.buffer < 0) return;
+    for (int32_t i = 0; i < block.rows; i++) {
+        const int32_t row = segment->first_row + block.first + i;
+        quantise(p, x, row, head * width, floats(p, x->output, row) + head * width, width);
+    }
+}
+
+static void run_gated(const Program *p, const Instruction *x, int32_t item, int32_t size, int32_t thread) {
+    const int32_t chunks = up(x->width, size), row = item / chunks, column = item % chunks * size;
+    const int32_t n = x->width - column < size ? x->width - column : size;
+    float *to = x->output.buffer < 0 ? thread_rows(p, thread) : floats(p, x->output, row) + column;
+    p->kernels->gated(floats(p, x->a, row) + column, floats(p, x->b, row) + column, to, n);
+    if (x->quantised.buffer >= 0) quantise(p, x, row, column, to, n);
+}
+
+void execute(void *program, int32_t stage, int32_t item, int32_t thread) {
+    const Program *p = program;
+    const Instruction *x = &p->instructions[stage];
+    const int32_t size = p->sizes[stage], first = item * size;
+    if (x->operation == ATTEND) {
+        run_attention(p, x, item, thread);
+    } else if (x->operation == GATED) {
+        run_gated(p, x, item, size, thread);
+    } else {
+        const int32_t all = x->operation == LINEAR ? p->layers[x->index].linear.panels : rows_of(p, x);
+        const int32_t last = first + size < all ? first + size : all;
+        if (x->operation == LINEAR)
+            run_linear(p, x, first, last, thread);
+        else
+            for (int32_t row = first; row < last; row++) run_row(p, x, row, thread);
+    }
+}
+
+void start_thread(void *program) {
+    const Program *p = program;
+    if (p->kernels->thread_start) p->kernels->thread_start();
+}
+
+static int32_t most(int32_t a, int32_t b) { return a > b ? a : b; }
+
+/* Many rows: pairs of panels, which stay in the cache. Few: long runs, which the machine reads ahead. */
+static int32_t panels_an_item(const Program *p, const Linear *layer, int32_t rows) {
+    const int32_t threads = team_threads(p->team);
+    const int32_t worth = up(ITEM_BLOCKS, (int64_t)layer->blocks * rows);
+    return most(rows >= MANY_ROWS ? 2 : up(layer->panels, threads * RUNS), worth);
+}
+
+/* Whole groups of 64 columns: only the last one has a filling to write. */
+static int32_t columns_an_item(const Program *p, const Instruction *x, int32_t rows) {
+    if (rows >= MANY_ROWS) return x->width;
+    const int32_t share = up(x->width, team_threads(p->team) * 2);
+    return up(most(share, GATED_COLUMNS), BLOCK) * BLOCK;
+}
+
+/* The longest rows last in their segment first: they take the longest. */
+static void plan_blocks(Program *p, int32_t segment_count) {
+    p->block_count = 0;
+    for (int32_t i = 0; i < segment_count; i++) {
+        const int32_t rows = p->segments[i].rows;
+        for (int32_t first = (rows - 1) / BLOCK_ROWS * BLOCK_ROWS; first >= 0; first -= BLOCK_ROWS) {
+            const int32_t count = rows - first < BLOCK_ROWS ? rows - first : BLOCK_ROWS;
+            p->blocks[p->block_count++] = (Block){i, first, count};
+        }
+    }
+}
+
+static void plan_rows(Program *p, int32_t segment_count) {
+    for (int32_t i = 0; i < segment_count; i++) {
+        const Segment *segment = &p->segments[i];
+        for (int32_t row = 0; row < segment->rows; row++) {
+            const int32_t position = segment->start + row;
+            p->positions[segment->first_row + row] = position;
+            p->pages[segment->first_row + row] = segment->pages[position / PAGE_TOKENS];
+        }
+    }
+}
+
+void plan_step(Program *p, int32_t segment_count) {
+    plan_rows(p, segment_count);
+    plan_blocks(p, segment_count);
+    for (int32_t i = 0; i < p->spec.instructions; i++) {
+        const Instruction *x = &p->instructions[i];
+        const int32_t rows = rows_of(p, x);
+        int32_t size = up(ITEM_FLOATS, x->width), count = up(rows, size);
+        if (x->operation == LINEAR) {
+            const Linear *layer = &p->layers[x->index].linear;
+            size = rows ? panels_an_item(p, layer, rows) : 1;
+            count = rows ? up(layer->panels, size) : 0;
+        } else if (x->operation == GATED) {
+            size = columns_an_item(p, x, rows);
+            count = rows * up(x->width, size);
+        } else if (x->operation == ATTEND) {
+            count = p->block_count * p->spec.shape.kv_heads;
+        }
+        p->sizes[i] = size;
+        p->counts[i] = count;
+    }
+}
