@@ -188,9 +188,12 @@ def unpack(weights: PackedLinear, input_bits: int) -> Linear:
     times slower.
     """
     integers = integer_weights(weights).T
-    size, dtype = (_PART, np.float32) if input_bits == 8 else (weights.inputs, np.float64)
-    starts = range(0, weights.inputs, size)
-    parts: list[F32 | F64] = [integers[start : start + size].astype(dtype, "C") for start in starts]
+    parts: list[F32 | F64]
+    if input_bits == 8:
+        starts = range(0, weights.inputs, _PART)
+        parts = [integers[start : start + _PART].astype(np.float32, "C") for start in starts]
+    else:
+        parts = [integers.astype(np.float64, "C")]
     n = weights.outputs
     return Linear(tuple(parts), weights.row_scale[:n], None if weights.bias is None else weights.bias[:n])
 
