@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hollama.api.syntax import BodyInvalid, Number, Object, parse
+from hollama.api.syntax import SPACE, BodyInvalid, Number, Object, parse
 
 DEEPEST = 200  # levels of nesting; tool schemas have less than twenty
 _NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/=\r\n]")
@@ -69,6 +69,7 @@ class Struct:
 
     go: str
     fields: Mapping[str, Type] = field(hash=False)
+    package: str = "api"  # Go's
 
 
 Type = Scalar | Anything | Members | Items | Named | Struct
@@ -82,15 +83,37 @@ BYTES = Scalar("bytes", "api.ImageData", b"")
 
 def decode(body: bytes, table: Struct) -> dict[str, Any]:
     """The fields that `body` gives, under the table's spelling. Raises BodyInvalid."""
+    if table.package != "api" and not body.strip(SPACE):
+        raise BodyInvalid("EOF")  # other dialects are told what Go's decoder says
     value = parse(body)
     if value is None:
         return {}
     if not isinstance(value, Object):
-        raise BodyInvalid(f"json: cannot unmarshal {_kind(value)} into Go value of type api.{table.go}")
+        raise BodyInvalid(f"json: cannot unmarshal {_kind(value)} into Go value of type {table.package}.{table.go}")
     try:
         return _Decoder(table.go).struct(value, table, ())
     except RecursionError:
         raise BodyInvalid("exceeded max depth") from None
+
+
+def plain(text: str) -> Any:
+    """The JSON in a text as Python's own types. Raises BodyInvalid."""
+    try:
+        return _Decoder("").value(parse(text.encode("utf-8", "replace")), Anything(), ())
+    except RecursionError:
+        raise BodyInvalid("exceeded max depth") from None
+
+
+def base64_bytes(text: str) -> bytes:
+    """Standard base64 with padding, its lines broken anywhere. Raises BodyInvalid."""
+    bad = _NOT_BASE64.search(text)
+    try:
+        if bad is None:
+            return base64.b64decode(text.replace("\r", "").replace("\n", ""), validate=True)
+    except binascii.Error:
+        pass
+    position = bad.start() if bad else len(text.rstrip("="))
+    raise BodyInvalid(f"illegal base64 data at input byte {position}")
 
 
 @dataclass(frozen=True)
@@ -113,8 +136,8 @@ class _Decoder:
             case Named(item, go, complaint):
                 self._expect(isinstance(value, Object), value, go, path, complaint)
                 return {_clean(key): self._element(element, item, path) for key, element in value.pairs}
-            case Struct(go):
-                self._expect(isinstance(value, Object), value, f"api.{go}", path)
+            case Struct(go=go, package=package):
+                self._expect(isinstance(value, Object), value, f"{package}.{go}", path)
                 return self.struct(value, table, path)
 
     def struct(self, value: Object, table: Struct, path: tuple[str, ...]) -> dict[str, Any]:
@@ -142,7 +165,7 @@ class _Decoder:
             case "float", Number():
                 return _number(value)
             case "bytes", str():
-                return _base64(value)
+                return base64_bytes(value)
         self._expect(False, value, table.go, path)
 
     def _integer(self, literal: str, table: Scalar, path: tuple[str, ...]) -> int:
@@ -213,14 +236,3 @@ def _clean(text: str) -> str:
     if text.isascii():
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
-def _base64(text: str) -> bytes:
-    bad = _NOT_BASE64.search(text)
-    try:
-        if bad is None:
-            return base64.b64decode(text.replace("\r", "").replace("\n", ""), validate=True)
-    except binascii.Error:
-        pass
-    position = bad.start() if bad else len(text.rstrip("="))
-    raise BodyInvalid(f"illegal base64 data at input byte {position}")

@@ -10,9 +10,8 @@ from typing import Any
 
 from hollama.api.decode import decode
 from hollama.api.encode import utc, without_empty
-from hollama.api.syntax import BodyInvalid
 from hollama.api.tables import CHAT, GENERATE
-from hollama.api.values import answer_format
+from hollama.api.values import answer_format, most_probable
 from hollama.types import (
     ChatRequest,
     Delta,
@@ -75,9 +74,6 @@ def message(fields: Mapping[str, Any]) -> Message:
 
 
 def _terms(fields: Mapping[str, Any]) -> Terms:
-    top_logprobs = fields.get("top_logprobs", 0)
-    if not 0 <= top_logprobs <= 20:
-        raise BodyInvalid("top_logprobs must be between 0 and 20")
     return Terms(
         options=fields.get("options", {}),
         keep_alive=fields.get("keep_alive"),
@@ -86,7 +82,7 @@ def _terms(fields: Mapping[str, Any]) -> Terms:
         truncate=fields.get("truncate", True),
         shift=fields.get("shift", True),
         logprobs=fields.get("logprobs", False),
-        top_logprobs=top_logprobs,
+        top_logprobs=most_probable(fields.get("top_logprobs", 0)),
         render_only=fields.get("_debug_render_only", False),
     )
 
@@ -115,8 +111,8 @@ def generate_chunk(model: str, now: int, delta: Delta, end: Finished | Rendered 
         "context": list(finished.context) if finished else [],
         **_metrics(finished),
         "tool_calls": _calls(delta),
-        "_debug_info": _debug(end),
-        "logprobs": _logprobs(delta),
+        "_debug_info": debug(end),
+        "logprobs": logprob_entries(delta),
     }
     return without_empty(chunk, "model", "created_at", "response", "done")
 
@@ -136,8 +132,8 @@ def chat_chunk(model: str, now: int, delta: Delta, end: Finished | Rendered | No
         "message": without_empty(said, "role", "content"),
         "done": finished is not None,
         "done_reason": finished.reason if finished else "",
-        "_debug_info": _debug(end),
-        "logprobs": _logprobs(delta),
+        "_debug_info": debug(end),
+        "logprobs": logprob_entries(delta),
         **_metrics(finished),
     }
     return without_empty(chunk, "model", "created_at", "message", "done")
@@ -167,13 +163,15 @@ def _calls(delta: Delta) -> list[Chunk]:
     ]
 
 
-def _debug(end: Finished | Rendered | None) -> Chunk:
+def debug(end: Finished | Rendered | None) -> Chunk:
+    """The rendered prompt, where only that was asked for."""
     if not isinstance(end, Rendered):
         return {}
     return without_empty({"rendered_template": end.prompt, "image_count": end.image_count}, "rendered_template")
 
 
-def _logprobs(delta: Delta) -> list[Chunk]:
+def logprob_entries(delta: Delta) -> list[Chunk]:
+    """One for each token that a piece was made of."""
     return [
         without_empty({**_entry(item), "top_logprobs": [_entry(top) for top in item.top]}, "token", "logprob", "bytes")
         for item in delta.logprobs

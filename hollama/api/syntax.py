@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from hollama.errors import RequestError
 
-_SPACE = b" \t\r\n"
+SPACE = b" \t\r\n"
 _LONGEST_WALK = 1 << 20  # bytes; they take a second, and a longer body is told where it is wrong in Python's words
 _ESCAPES = {7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 39: "\\'", 34: '"', 92: "\\\\"}
 _NUMBER = re.compile(rb"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
@@ -41,7 +41,7 @@ class Object:
 
 def parse(body: bytes) -> Any:
     """The first JSON value of `body`. Raises BodyInvalid with Go's words; bytes that are no UTF-8 become U+FFFD."""
-    text = body.lstrip(_SPACE)
+    text = body.lstrip(SPACE)
     if not text:
         raise BodyInvalid("missing request body")
     try:
@@ -184,7 +184,7 @@ class _Walk:
             self._at += 1
 
     def _skip(self) -> int:
-        while self._byte() in _SPACE:
+        while self._byte() in SPACE:
             self._at += 1
         return self._byte()
 

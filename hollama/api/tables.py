@@ -9,7 +9,7 @@ from hollama.api.decode import BOOL, BYTES, INT, STRING, Anything, Items, Member
 from hollama.api.values import keep_alive, property_type, think
 
 _NO_OBJECT = "Value looks like object, but can't find closing '}' symbol"
-_STRINGS = Items(STRING, "[]string")
+STRINGS = Items(STRING, "[]string")
 _IMAGES = Items(BYTES, "[]api.ImageData")
 _FILES = Named(STRING, "map[string]string")
 
@@ -37,21 +37,21 @@ _property.update(
         "description": STRING,
         "enum": Items(Anything(), "[]interface {}"),
         "properties": Named(_PROPERTY, "api.ToolPropertiesMap", _NO_OBJECT),
-        "required": _STRINGS,
+        "required": STRINGS,
     }
 )
-_PARAMETERS = Struct(
+PARAMETERS = Struct(
     "ToolFunctionParameters",
     {
         "type": STRING,
         "$defs": Anything(),
         "items": Anything(),
-        "required": _STRINGS,
+        "required": STRINGS,
         "properties": Named(_PROPERTY, "api.ToolPropertiesMap", _NO_OBJECT),
     },
 )
-_FUNCTION = Struct("ToolFunction", {"name": STRING, "description": STRING, "parameters": _PARAMETERS})
-_TOOL = Struct("Tool", {"type": STRING, "items": Anything(), "function": _FUNCTION})
+_FUNCTION = Struct("ToolFunction", {"name": STRING, "description": STRING, "parameters": PARAMETERS})
+TOOL = Struct("Tool", {"type": STRING, "items": Anything(), "function": _FUNCTION})
 
 _CALL = Struct("ToolCallFunction", {"index": INT, "name": STRING, "arguments": Members(complaint=_NO_OBJECT)})
 MESSAGE = Struct(
@@ -82,7 +82,7 @@ GENERATE = Struct(
         **_TERMS,
     },
 )
-CHAT = Struct("ChatRequest", {"model": STRING, "messages": _MESSAGES, "tools": Items(_TOOL, "api.Tools"), **_TERMS})
+CHAT = Struct("ChatRequest", {"model": STRING, "messages": _MESSAGES, "tools": Items(TOOL, "api.Tools"), **_TERMS})
 
 _NAMED: dict[str, Type] = {"model": STRING, "name": STRING}
 _MOVED: dict[str, Type] = {**_NAMED, "insecure": BOOL, "stream": BOOL}

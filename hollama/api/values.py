@@ -12,6 +12,7 @@ from hollama.duration import parse_duration
 
 THINK_LEVELS = ("high", "medium", "low", "max")
 _THINK = '"high", "medium", "low", "max", true, or false'
+MOST_PROBABLE = 20
 _LONGEST = 2**63 / 1e9  # seconds: what Go's nanoseconds can hold
 
 
@@ -19,7 +20,7 @@ def keep_alive(value: Any) -> float:
     """Seconds from a number of seconds or a duration; infinite when negative. Raises BodyInvalid."""
     match value:
         case bool() | list() | dict():
-            raise BodyInvalid(f"Unsupported type: '{_go_type(value)}'")
+            raise BodyInvalid(f"Unsupported type: '{go_type(value)}'")
         case str():
             try:
                 seconds = parse_duration(value)
@@ -49,17 +50,27 @@ def answer_format(value: Any) -> Any:
     raise BodyInvalid(f'invalid format: {raw}; expected "json" or a valid JSON Schema object')
 
 
+def most_probable(count: int) -> int:
+    """How many alternatives to name for each token. Raises BodyInvalid."""
+    if not 0 <= count <= MOST_PROBABLE:
+        raise BodyInvalid(f"top_logprobs must be between 0 and {MOST_PROBABLE}")
+    return count
+
+
 def property_type(value: Any) -> Any:
     """The type, or types, of a tool's property; a list of one is that one. Raises BodyInvalid."""
     if isinstance(value, list) and len(value) == 1:
         return property_type(value[0])
     if isinstance(value, str) or (isinstance(value, list) and all(isinstance(item, str) for item in value)):
         return value
-    raise BodyInvalid(f"a tool property's type must be a string or a list of strings, not {_go_type(value)}")
+    raise BodyInvalid(f"a tool property's type must be a string or a list of strings, not {go_type(value)}")
 
 
-def _go_type(value: Any) -> str:
+def go_type(value: Any) -> str:
+    """What Go's %T says of a decoded value."""
     match value:
+        case None:
+            return "<nil>"
         case bool():
             return "bool"
         case str():

@@ -1,16 +1,19 @@
-"""Bodies in, answers out: JSON, NDJSON streams, and errors in the shape of Ollama's API. Knows no endpoint."""
+"""Bodies in, answers out: JSON, streams, and errors in the shape of the API that was asked. Knows no endpoint."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from hollama.api import anthropic, openai
 from hollama.api.encode import encode
 from hollama.errors import HollamaError, RequestError
 
@@ -20,9 +23,26 @@ JSON = "application/json; charset=utf-8"
 LARGEST_BODY = 256 << 20  # bytes; a conversation with many images fits, an endless body does not
 _CLIENT_LEFT = 499  # what nginx notes for it; nobody reads it
 _SMALL = 1 << 16  # bytes that are decoded in less than a millisecond
-_UNFORESEEN = {"error": "internal error; the server's log says more"}
+_UNFORESEEN = "internal error; the server's log says more"
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Framing(Generic[T]):
+    """How the pieces of a stream stand on the wire, and a failure among them, of which message and status are known."""
+
+    content_type: str
+    piece: Callable[[T], bytes]
+    fault: Callable[[str, int], bytes]
+    cache_control: str = ""
+
+
+def _line(chunk: dict[str, Any]) -> bytes:
+    return encode(chunk) + b"\n"
+
+
+NDJSON = Framing("application/x-ndjson", _line, lambda message, status: _line({"error": message}))
 
 
 class BodyTooLarge(RequestError):
@@ -42,33 +62,40 @@ def answer(value: Any, status: int = 200) -> web.Response:
     return web.Response(status=status, body=encode(value), headers={"Content-Type": JSON})
 
 
-def error_of(error: HollamaError) -> dict[str, str]:
-    return {"error": str(error) or type(error).__name__}
+def error_body(path: str, message: str, status: int) -> dict[str, Any]:
+    """A refusal in the shape of the API that `path` belongs to."""
+    if path.startswith("/v1/messages"):
+        return anthropic.error(message, status, secrets.token_hex(12))
+    if path.startswith("/v1/"):
+        return openai.error(message, status)
+    return {"error": message}
 
 
-async def stream(request: web.Request, chunks: AsyncGenerator[dict[str, Any]]) -> web.StreamResponse:
-    """Send each chunk as a line, as soon as it is there; an error after the first is the last line.
+async def stream(request: web.Request, pieces: AsyncGenerator[T], framing: Framing[T]) -> web.StreamResponse:
+    """Send each piece as soon as it is there; an error after the first is the last piece.
 
-    An error before the first chunk is raised. When the client leaves, `chunks` is closed at once.
+    An error before the first piece is raised. When the client leaves, `pieces` is closed at once.
     """
-    async with aclosing(chunks):
-        first = await anext(chunks, None)
-        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+    async with aclosing(pieces):
+        first = await anext(pieces, None)
+        response = web.StreamResponse(headers={"Content-Type": framing.content_type})
+        if framing.cache_control:
+            response.headers["Cache-Control"] = framing.cache_control
         response.enable_chunked_encoding()
         await response.prepare(request)
         try:
             if first is not None:
-                await response.write(_line(first))
-            async for chunk in chunks:
-                await response.write(_line(chunk))
+                await response.write(framing.piece(first))
+            async for piece in pieces:
+                await response.write(framing.piece(piece))
         except HollamaError as error:
             log.warning("%s: %s", request.path, error)
-            await response.write(_line(error_of(error)))
+            await response.write(framing.fault(_text(error), error.status))
         except Exception:
             if _left(request):
                 raise
             log.exception("%s failed", request.path)
-            await response.write(_line(_UNFORESEEN))
+            await response.write(framing.fault(_UNFORESEEN, 500))
         await response.write_eof()
     return response
 
@@ -78,23 +105,27 @@ def _left(request: web.Request) -> bool:
     return request.transport is None or request.transport.is_closing()
 
 
-def _line(chunk: dict[str, Any]) -> bytes:
-    return encode(chunk) + b"\n"
+def _text(error: HollamaError) -> str:
+    return str(error) or type(error).__name__
+
+
+def _refusal(request: web.Request, message: str, status: int) -> web.Response:
+    return answer(error_body(request.path, message, status), status)
 
 
 @web.middleware
 async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every refusal as `{"error": "..."}` with its status; what nobody foresaw is logged and answered with 500."""
+    """Every refusal with its status; what nobody foresaw is logged and answered with 500."""
     try:
         return await handler(request)
     except HollamaError as error:
         level = logging.ERROR if error.status >= 500 else logging.INFO
         log.log(level, "%s %s: %d %s", request.method, request.path, error.status, error)
-        return answer(error_of(error), error.status)
+        return _refusal(request, _text(error), error.status)
     except web.HTTPException:
         raise
     except web.RequestPayloadError as error:
-        refusal = answer({"error": f"the body of the request cannot be read: {error.__cause__ or error}"}, 400)
+        refusal = _refusal(request, f"the body of the request cannot be read: {error.__cause__ or error}", 400)
         refusal.force_close()  # where the next request would begin is not known
         return refusal
     except Exception:
@@ -102,4 +133,4 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
             log.info("%s %s: the client left", request.method, request.path)
             return web.Response(status=_CLIENT_LEFT)
         log.exception("%s %s failed", request.method, request.path)
-        return answer(_UNFORESEEN, 500)
+        return _refusal(request, _UNFORESEEN, 500)

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from hollama.api.ollama import Chunk, chat_chunk, chat_request, gather, generate_chunk, generate_request
 from hollama.errors import RequestError
-from hollama.server.answers import answer, read, stream
+from hollama.server.answers import NDJSON, answer, read, stream
 from hollama.server.rooms import Rooms
 from hollama.types import Delta, Event, Finished, Rendered
 
@@ -39,7 +39,7 @@ async def _reply(
         first = await anext(events)
         alone = isinstance(first, Rendered) or (isinstance(first, Finished) and first.reason in ("load", "unload"))
         if streamed and not alone:
-            return await stream(request, _chunks(model, first, events, chunk))
+            return await stream(request, _chunks(model, first, events, chunk), NDJSON)
         deltas, end = await _collect(first, events)
     return answer(chunk(model, time.time_ns(), gather(deltas), end))
 

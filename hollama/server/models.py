@@ -23,7 +23,7 @@ from hollama.runtime.create import Progress, create
 from hollama.runtime.create_request import CreateRequest
 from hollama.runtime.runtime import ResidentModel
 from hollama.runtime.show import listed, show
-from hollama.server.answers import answer, read, stream
+from hollama.server.answers import NDJSON, answer, read, stream
 from hollama.server.rooms import Rooms
 from hollama.store.names import ModelName
 
@@ -91,7 +91,7 @@ class Handlers:
         ModelName.parse(asked.model)
         steps = _progress(self._rooms, asked)
         if fields.get("stream", True):
-            return await stream(request, steps)
+            return await stream(request, steps, NDJSON)
         async with aclosing(steps):
             last = [step async for step in steps][-1]
         return answer({"status": last["status"]})

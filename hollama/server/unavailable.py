@@ -27,11 +27,7 @@ _ANTHROPIC = "the Anthropic API is not available yet; use /api/chat"
 _ACCOUNT = "accounts at ollama.com are not available"
 _SEARCH = "web search is not available yet"
 _LATER = (
-    ("POST", "/v1/chat/completions", _OPENAI),
-    ("POST", "/v1/completions", _OPENAI),
     ("POST", "/v1/embeddings", _OPENAI),
-    ("GET", "/v1/models", _OPENAI),
-    ("GET", "/v1/models/{model}", _OPENAI),
     ("POST", "/v1/responses", _OPENAI),
     ("POST", "/v1/audio/transcriptions", _OPENAI),
     ("POST", "/v1/messages", _ANTHROPIC),
