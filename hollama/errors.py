@@ -15,6 +15,7 @@ HollamaError                      status 500 unless said otherwise; the message 
 ├── CreateError                   a model that cannot be made as asked
 ├── CompileError            400   a checkpoint that cannot become a package
 ├── BackendError                  an accelerator that cannot load or run a package
+│   ├── BackendLost               the device or its process is gone; the model must be loaded again
 │   └── OutOfPages                no memory for more tokens or another context, until one is closed
 ├── PluginError                   a plugin that clashes, misspells a hook or fails to load
 ├── ConfigError                   an environment variable or option that cannot be understood
@@ -108,6 +109,10 @@ class CompileError(HollamaError):
 
 
 class BackendError(HollamaError):
+    pass
+
+
+class BackendLost(BackendError):
     pass
 
 

@@ -195,7 +195,8 @@ class LoadedModel(Protocol):
         """Run one step for all of `work` (distinct sessions); logits (wanted, vocabulary) for each piece of it.
 
         A row never depends on what else is in the step, nor on how its session's tokens were cut into pieces. Raises
-        OutOfPages, and changes nothing, where the device has no memory for the new tokens; BackendError otherwise.
+        OutOfPages, and changes nothing, where the device has no memory for the new tokens; BackendLost where nothing
+        but loading the model again will help; BackendError otherwise.
         """
         ...
 

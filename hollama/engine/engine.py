@@ -7,12 +7,13 @@ import queue
 import threading
 from collections.abc import Sequence
 
+from hollama.engine.answer import Delivery, Ticket, kept_tokens, most_tokens
 from hollama.engine.chain import Chain
+from hollama.engine.drafter import MOST
 from hollama.engine.job import Job
 from hollama.engine.scheduler import Scheduler
-from hollama.engine.slot import Delivery, Ticket
 from hollama.engine.stream import LoopDelivery, Stream
-from hollama.errors import BackendError, ContextOverflow, RequestError
+from hollama.errors import BackendError, BackendLost, ContextOverflow, RequestError
 from hollama.interfaces import LoadedModel, SamplerContext, SamplerSpec
 from hollama.sampling.options import integer
 
@@ -30,6 +31,11 @@ class Engine:
         self._closed = False
         self._thread = threading.Thread(target=self._serve, name="hollama-engine", daemon=True)
         self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it takes jobs: not after `close`, nor once its backend was lost."""
+        return not self._closed
 
     @property
     def busy(self) -> int:
@@ -69,6 +75,8 @@ class Engine:
             while self._receive():
                 self._scheduler.step()
             reason = "the model was unloaded before the answer was complete"
+        except BackendLost as error:
+            reason = str(error)
         finally:
             self._shut(reason)
 
@@ -105,10 +113,11 @@ def make_ticket(
         raise ContextOverflow(
             f"the prompt has {len(job.prompt)} tokens, the context holds {room}; shorten the prompt or raise num_ctx"
         )
-    strays = [token for token in job.prompt if not 0 <= token < model.vocab_size]
-    if strays:
-        raise RequestError(
-            f"token {strays[0]} is outside the vocabulary of {model.vocab_size}; is it of another model?"
-        )
+    for token in (min(job.prompt), max(job.prompt)):
+        if not 0 <= token < model.vocab_size:
+            raise RequestError(
+                f"token {token} is outside the vocabulary of {model.vocab_size}; is it of another model?"
+            )
     chain = Chain(samplers, SamplerContext(job.options, job.prompt, model.vocab_size, room))
-    return Ticket(job, chain, delivery, room)
+    guesses = integer(job.options, "draft_num_predict", MOST)
+    return Ticket(job, chain, delivery, room, most_tokens(job, room), kept_tokens(job, room), guesses)

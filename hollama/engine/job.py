@@ -49,7 +49,8 @@ class End:
     """The end of a job. `reason` is "stop" or "length"; times are nanoseconds.
 
     `prompt_ns` runs from the job's first step to its first logits, `generation_ns` from there to the last token.
-    `prompt_tokens` includes the `cached_tokens`; `generated_tokens` includes a stop token, `tokens` does not.
+    `prompt_tokens` includes the `cached_tokens`; `generated_tokens` includes a stop token, `tokens` does not. Of the
+    generated tokens, `accepted_tokens` were guessed before, among `drafted_tokens` guesses.
     """
 
     reason: str
@@ -60,3 +61,5 @@ class End:
     generated_tokens: int
     generation_ns: int
     tokens: tuple[int, ...]
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0

@@ -1,14 +1,15 @@
-"""The contexts of a model: sessions with the tokens they hold, kept for the next prompt that begins alike.
+"""The contexts of a model: sessions with the tokens they hold, kept for the next prompts that begin alike.
 
-Knows no jobs. A context is either free or taken, and taken once.
+Knows no jobs. A context is either free or taken, and taken once; both may lend their beginning to a fork.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from hollama.engine.tokens import Tokens
+from hollama.errors import OutOfPages
 from hollama.interfaces import LoadedModel, Session
 
 
@@ -17,47 +18,55 @@ class Context:
     """A session and the tokens it holds."""
 
     session: Session
-    tokens: list[int] = field(default_factory=list)
+    tokens: Tokens = field(default_factory=Tokens)
 
 
 class ContextPool:
-    """At most `capacity` sessions of a model."""
+    """At most `capacity` sessions of a model; the least recently used free one goes when there is no room."""
 
     def __init__(self, model: LoadedModel, capacity: int) -> None:
         self._model = model
         self._capacity = capacity
+        self.forks = model.limits.fork and model.limits.rewind
         self.free: list[Context] = []  # the least recently used first
         self.taken: list[Context] = []
 
-    def take(self, prompt: Sequence[int]) -> Context:
-        """A context that holds a beginning of `prompt`, never all of it, and nothing else.
+    def held(self, window: Tokens, besides: Context) -> int:
+        """How many tokens of `window` a context taken for it would hold, if it were not for `besides`."""
+        others = (context for context in self._usable() if context is not besides)
+        return max((self._common(context, window) for context in others), default=0)
 
-        The longest one wins. Where that is less than half of the prompt, what another conversation holds is worth
-        more: then a new session is opened if one may be, else the least recently used one replaced.
+    def take(self, window: Tokens) -> Context:
+        """A context that holds the longest beginning of `window` there is, never all of it, and nothing else.
+
+        A free context is taken over if that destroys little, of any other the beginning is forked. Raises OutOfPages
+        if closing all other free contexts does not make room.
         """
-        context = max(reversed(self.free), key=lambda context: self._reusable(context, prompt), default=None)
-        if context is None or 2 * self._reusable(context, prompt) < len(prompt) - 1:
-            full = len(self.free) + len(self.taken) >= self._capacity
-            context = self.free[0] if full else self._open()
-        self.free.remove(context)
-        self.taken.append(context)
-        try:
-            self.cut(context, self._reusable(context, prompt))
-        except Exception:
-            self.discard(context)
-            raise
-        return context
+        best = max(self._usable(), key=lambda context: self._worth(context, window), default=None)
+        common = self._common(best, window) if best else 0
+        if best in self.free and self._spared(best, common, window):
+            return self._take_over(best, common)
+        while True:
+            try:
+                if len(self.free) + len(self.taken) < self._capacity:
+                    return self._branch(best, common)
+            except OutOfPages:
+                if not self.free:
+                    raise
+            if not self.evict(keep=best if self.forks else None):
+                assert best
+                return self._take_over(best, common)
 
     def cut(self, context: Context, length: int) -> None:
-        """Forget all tokens from `length` on; a device that cannot rewind forgets everything instead."""
-        if length == len(context.tokens):
-            return
-        if self._model.limits.rewind:
+        """Make a context hold its first `length` tokens; a device that cannot rewind forgets everything instead."""
+        if length == context.session.position:
+            context.tokens.cut(length)
+        elif self._model.limits.rewind:
             context.session.rewind(length)
-            del context.tokens[length:]
+            context.tokens.cut(length)
         else:
             context.session.close()
-            context.tokens.clear()
+            context.tokens.cut(0)
             context.session = self._model.open()
 
     def give(self, context: Context) -> None:
@@ -66,15 +75,23 @@ class ContextPool:
         self.free.append(context)
 
     def discard(self, context: Context) -> None:
-        """Close a taken context of which nobody knows any more what it holds."""
+        """Close a taken context, of which perhaps nobody knows any more what it holds."""
         self.taken.remove(context)
-        with suppress(Exception):  # the failure that led here has been told already
-            context.session.close()
+        _close(context)
+
+    def evict(self, keep: Context | None = None) -> bool:
+        """Close the least recently used free context other than `keep`; False if there is none."""
+        victim = next((context for context in self.free if context is not keep), None)
+        if victim is None:
+            return False
+        self.free.remove(victim)
+        _close(victim)
+        return True
 
     def close(self) -> None:
         """Close the free contexts."""
-        while self.free:
-            self.free.pop().session.close()
+        while self.evict():
+            pass
 
     def check(self) -> None:
         """Raise AssertionError unless every session is owned once and holds what is written of it."""
@@ -85,13 +102,49 @@ class ContextPool:
             held, noted = context.session.position, len(context.tokens)
             assert held == noted, f"a session holds {held} tokens, {noted} are noted"
 
-    def _open(self) -> Context:
-        context = Context(self._model.open())
-        self.free.append(context)
+    def _usable(self) -> list[Context]:
+        """The most recently used first."""
+        return [*reversed(self.free), *(self.taken if self.forks else ())]
+
+    def _common(self, context: Context, window: Tokens) -> int:
+        """Tokens of `window` that `context` spares: not the last one, whose logits are wanted."""
+        common = min(context.tokens.common(window), len(window) - 1)
+        return common if self._model.limits.rewind or common == len(context.tokens) else 0
+
+    def _worth(self, context: Context, window: Tokens) -> tuple[int, bool]:
+        common = self._common(context, window)
+        return common, context in self.free and self._spared(context, common, window)
+
+    def _spared(self, context: Context, common: int, window: Tokens) -> bool:
+        """Whether the context is better taken over than kept beside a new one.
+
+        Its conversation goes on, or its last answer is wanted again, and is not most of it. Where nothing can be
+        forked, what it spares must be half of what it holds, or of what is needed.
+        """
+        held, needed = len(context.tokens), len(window) - 1
+        if self.forks:
+            return common == held or (common == needed and 2 * common >= held)
+        return 2 * common >= min(held, needed)
+
+    def _take_over(self, context: Context, length: int) -> Context:
+        self.free.remove(context)
+        self.taken.append(context)
+        try:
+            self.cut(context, length)
+        except Exception:
+            self.discard(context)
+            raise
         return context
 
-    def _reusable(self, context: Context, prompt: Sequence[int]) -> int:
-        """Tokens of `prompt` that `context` spares: not the last one, whose logits are wanted."""
-        limit = min(len(context.tokens), len(prompt) - 1)
-        common = next((n for n in range(limit) if context.tokens[n] != prompt[n]), limit)
-        return common if self._model.limits.rewind or common == len(context.tokens) else 0
+    def _branch(self, best: Context | None, common: int) -> Context:
+        if best and common and self.forks:
+            context = Context(best.session.fork(common), Tokens(best.tokens.ids[:common]))
+        else:
+            context = Context(self._model.open())
+        self.taken.append(context)
+        return context
+
+
+def _close(context: Context) -> None:
+    with suppress(Exception):  # what the device has to say of it has been told already, or interests nobody
+        context.session.close()

@@ -7,10 +7,10 @@ from typing import Any
 
 from hollama_backends.null import NullModel, hashed
 
+from hollama.engine.answer import Ticket
 from hollama.engine.engine import make_ticket
 from hollama.engine.job import End, Job, Token
 from hollama.engine.scheduler import Scheduler
-from hollama.engine.slot import Ticket
 from hollama.interfaces import Limits, LoadedModel, SamplerSpec
 
 VOCAB = 40
@@ -80,5 +80,5 @@ class Desk:
         return box
 
 
-def null_model(context: int = 64, chunk: int = 8, sessions: int = 16, rewind: bool = True) -> NullModel:
-    return NullModel(hashed(VOCAB), VOCAB, Limits(context, chunk, sessions, rewind=rewind))
+def null_model(context: int = 64, chunk: int = 8, sessions: int = 16, **more: Any) -> NullModel:
+    return NullModel(hashed(VOCAB), VOCAB, Limits(context, chunk, sessions, **more))

@@ -1,4 +1,4 @@
-"""A job under way: what is still to be evaluated, what it has said, and when. Knows no other job and no device."""
+"""A job under way: what it has said, and when, and all that its context must hold. Knows no other job and no device."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hollama.engine.chain import Chain, logprobs
+from hollama.engine.drafter import Drafter
 from hollama.engine.job import End, Job, Token
-from hollama.engine.pool import Context
+from hollama.engine.tokens import Tokens
 from hollama.interfaces import Logits
 from hollama.sampling.options import integer
 
@@ -34,35 +35,38 @@ class Ticket:
     chain: Chain
     delivery: Delivery
     context: int  # tokens of context the job may fill
+    most: int  # tokens of its answer
+    keep: int  # tokens at the start of the window that a shift leaves alone
+    guesses: int  # most at once
 
 
-class Slot:
-    """One running job. `pending` is never empty: the tokens to evaluate before it can say the next one."""
+class Answer:
+    """`window` is what the next token follows from: the prompt and all that was said, less what a shift forgot."""
 
-    def __init__(self, ticket: Ticket, context: Context, clock: Clock) -> None:
+    def __init__(self, ticket: Ticket, number: int, clock: Clock) -> None:
         self.ticket = ticket
-        self.context = context
-        self.pending = list(ticket.job.prompt[len(context.tokens) :])
-        self.served = 0  # the step that last evaluated a piece of its prompt
-        self._cached = len(context.tokens)
+        self.number = number  # in the order of submission
+        self.window = Tokens(ticket.job.prompt)
+        self.drafted = self.accepted = 0
+        self._cached = 0
         self._tokens: list[int] = []
         self._generated = 0
-        self._most = most_tokens(ticket)
+        self._drafter = Drafter()
         self._clock = clock
-        self._started = self._spoke = clock()
+        self._started = self._spoke = 0
 
     @property
     def full(self) -> bool:
-        """Whether the pending tokens leave no room for the one they lead to."""
-        return len(self.context.tokens) + len(self.pending) >= self.ticket.context
+        """Whether the window leaves no room for the token it leads to."""
+        return len(self.window) >= self.ticket.context
 
-    def evaluated(self, count: int) -> None:
-        """Note that the context holds the first `count` pending tokens now."""
-        self.context.tokens += self.pending[:count]
-        del self.pending[:count]
+    def start(self, held: int) -> None:
+        """Note that its first step comes, in a context that holds `held` tokens of its window already."""
+        if not self._started:
+            self._started, self._cached = self._clock(), held
 
     def speak(self, logits: Logits) -> list[Token | End]:
-        """Draw a token from the logits that follow the last pending one; it is pending next."""
+        """Draw a token from the logits that follow the window, and add it."""
         if not self._generated:
             self._spoke = self._clock()
         token = self.ticket.chain.pick(logits)
@@ -71,16 +75,25 @@ class Slot:
             return [self._end("stop")]
         text, stopped = self.ticket.job.listener.accept(token)
         self._tokens.append(token)
-        self.pending = [token]
+        self.window.extend([token])
+        self._drafter.follow(self.window.ids)
         said = Token(token, text, *self._logprobs(logits, token))
         reason = self._reason(stopped)
         return [said, self._end(reason)] if reason else [said]
 
-    def shifted(self) -> tuple[int, list[int]]:
-        """How much of a full context stays in place, and what follows it once the older half is forgotten."""
-        window = self.context.tokens + self.pending
-        keep = kept_tokens(self.ticket)
-        return keep, window[keep + (len(window) - keep) // 2 :]
+    def guesses(self, most: int, least: float) -> list[int]:
+        """Tokens that may come next, each with a probability of `least`; none that would fill the window."""
+        room = min(self.ticket.context - len(self.window), self.ticket.most - self._generated) - 1
+        return self._drafter.guess(self.window.ids, min(most, self.ticket.guesses, room), least)
+
+    def shift(self) -> int:
+        """Forget the older half of the window but for its first tokens, of which it returns the number."""
+        keep = self.ticket.keep
+        tail = self.window.ids[keep + (len(self.window) - keep) // 2 :].copy()
+        self.window.cut(keep)
+        self.window.extend(tail)
+        self._drafter.jump(self.window.ids)
+        return keep
 
     def _logprobs(self, logits: Logits, token: int) -> tuple[float | None, tuple[tuple[int, float], ...]]:
         count = self.ticket.job.top_logprobs
@@ -89,7 +102,7 @@ class Slot:
     def _reason(self, stopped: bool) -> str:
         if stopped:
             return "stop"
-        return "length" if self._generated >= self._most or (self.full and not self.ticket.job.shift) else ""
+        return "length" if self._generated >= self.ticket.most or (self.full and not self.ticket.job.shift) else ""
 
     def _end(self, reason: str) -> End:
         return End(
@@ -101,18 +114,19 @@ class Slot:
             generated_tokens=self._generated,
             generation_ns=self._clock() - self._spoke,
             tokens=tuple(self._tokens),
+            drafted_tokens=self.drafted,
+            accepted_tokens=self.accepted,
         )
 
 
-def most_tokens(ticket: Ticket) -> int:
+def most_tokens(job: Job, context: int) -> int:
     """The bound of an answer: num_predict, but never beyond ten contexts, which 0 and less stand for."""
-    bound = _UNLIMITED * ticket.context
-    wanted = integer(ticket.job.options, "num_predict", -1)
+    bound = _UNLIMITED * context
+    wanted = integer(job.options, "num_predict", -1)
     return min(wanted, bound) if wanted > 0 else bound
 
 
-def kept_tokens(ticket: Ticket) -> int:
+def kept_tokens(job: Job, context: int) -> int:
     """Tokens at the start that a shift leaves alone: num_keep, less than 0 for the whole prompt."""
-    wanted = integer(ticket.job.options, "num_keep", 4)
-    prompt = len(ticket.job.prompt)
-    return max(0, min(prompt if wanted < 0 else wanted, ticket.context - 4))
+    wanted = integer(job.options, "num_keep", 4)
+    return max(0, min(len(job.prompt) if wanted < 0 else wanted, context - 4))
