@@ -1,6 +1,7 @@
 """The C kernels as tests call them: built once a session from hollama/kernels/c, one `Kernels` an instruction set."""
 
 import ctypes
+import mmap
 import os
 import shutil
 import subprocess
@@ -96,3 +97,17 @@ def aligned(shape, dtype, fill=0):
 
 def same_bits(found, expected):
     np.testing.assert_array_equal(np.asarray(found).view(np.uint32), np.asarray(expected).view(np.uint32))
+
+
+def fenced(size: int):
+    """`size` bytes right before memory that nobody may touch: reading beyond them ends the process.
+
+    Returns the array; its memory lives as long as it does.
+    """
+    pages = -(-size // mmap.PAGESIZE)
+    memory = mmap.mmap(-1, (pages + 1) * mmap.PAGESIZE)
+    whole = np.frombuffer(memory, np.uint8)
+    libc = ctypes.CDLL(None)
+    fence = c_void_p(whole.ctypes.data + pages * mmap.PAGESIZE)
+    assert libc.mprotect(fence, ctypes.c_size_t(mmap.PAGESIZE), 0) == 0
+    return whole[pages * mmap.PAGESIZE - size : pages * mmap.PAGESIZE]
