@@ -18,6 +18,7 @@ from hollama_tokenizers import byte
 
 from hollama.errors import BackendError
 from hollama.formats.hef import CONFIG, TOKENIZER, WEIGHTS, write_hef
+from hollama.formats.package import FORMAT
 from hollama.formats.safetensors import safetensors_chunks
 from hollama.hookspecs import hookimpl
 from hollama.interfaces import BackendSpec, DeviceState, Limits
@@ -40,7 +41,7 @@ THINKING = (
 
 def write_package(path: Path, context: int = CONTEXT, chat_template: str = "", salt: str = "") -> None:
     own = {
-        "format": 1, "architecture": "llama", "quantization": "W4A8KV8", "parameter_count": 1_500_000,
+        "format": FORMAT, "architecture": "llama", "quantization": "W4A8KV8", "parameter_count": 1_500_000,
         "tokenizer": "byte", "vocab_size": byte.VOCAB_SIZE, "bos_token_id": None,
         "bos_token": "", "eos_token": "<|im_end|>", "add_bos": False,
         "options": {"temperature": 0.0, "num_predict": 16},
