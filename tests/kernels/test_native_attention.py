@@ -1,4 +1,4 @@
-"""Attention of every instruction set this machine can run: golden's bits, from pages as the native engine keeps them."""
+"""Attention of every instruction set this machine can run: golden's bits, from pages as the native engine has them."""
 
 import ctypes
 import math

@@ -22,7 +22,8 @@ void attend_portable(const Attention *attention, int32_t kv_head, int32_t first_
 }
 
 size_t attention_scratch(int32_t context, int32_t group, int32_t head_dim) {
-    const size_t stride = (size_t)pages_of(context) * PAGE_TOKENS + SKEW, d = (size_t)head_dim;
-    (void)group;
-    return PAIRS * (stride * (sizeof(int32_t) + sizeof(int16_t)) + d * (sizeof(int64_t) + sizeof(int32_t) + sizeof(int16_t)));
+    const size_t token = sizeof(int32_t) + sizeof(int16_t), dim = sizeof(int64_t) + sizeof(int32_t) + sizeof(int16_t);
+    const size_t stride = (size_t)pages_of(context) * PAGE_TOKENS + SKEW;
+    (void)group; /* pairs are worked on in blocks, whatever the group */
+    return PAIRS * (stride * token + (size_t)head_dim * dim) + stride * sizeof(int16_t);
 }
