@@ -96,6 +96,9 @@ class ModelLoader:
     async def close(self, model: Running) -> None:
         await asyncio.to_thread(model.engine.close)
 
+    def alive(self, model: Running) -> bool:
+        return model.engine.alive
+
     async def stop(self) -> None:
         """Stop compiling."""
         tasks = list(self._compiling.values())

@@ -50,6 +50,10 @@ class Loader(Protocol[S, M]):
 
     async def close(self, model: M) -> None: ...
 
+    def alive(self, model: M) -> bool:
+        """Whether the model can still be used: not once its device was lost."""
+        ...
+
 
 @dataclass
 class Resident(Generic[S, M]):
@@ -102,7 +106,7 @@ class Residency(Generic[S, M]):
         A caller that is cancelled while it waits just leaves: a load that has begun goes on, for others and the next.
         """
         resident = self._residents.get(wish.key)
-        if resident and resident.suits(wish):
+        if resident and self._suits(resident, wish):
             self._hold(resident)
         else:
             resident = await self._wait(wish)
@@ -167,7 +171,7 @@ class Residency(Generic[S, M]):
                 self._loads.remove(load)  # before anybody joins it
                 raise HollamaError("request canceled")  # they left before the load began
             resident = self._residents.get(load.wish.key)
-            if resident is None or not resident.suits(load.wish):
+            if resident is None or not self._suits(resident, load.wish):
                 resident = await self._replace(resident, load.wish)
             self._loads.remove(load)
             # From here on nothing awaits: nobody can come between the end of the load and its waiters.
@@ -200,6 +204,9 @@ class Residency(Generic[S, M]):
             resident.idle.clear()
             await resident.idle.wait()
         self._leave(resident)
+
+    def _suits(self, resident: Resident[S, M], wish: Wish[S]) -> bool:
+        return resident.suits(wish) and self._loader.alive(resident.loaded.model)
 
     def _hold(self, resident: Resident[S, M]) -> None:
         self._cancel(resident)

@@ -19,6 +19,7 @@ class Counter:
     closed: list[str] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     fail: bool = False
+    lost: set[str] = field(default_factory=set)
 
     async def load(self, wish: Wish[str]) -> Loaded[str]:
         self.loads.append((wish.key, wish.context))
@@ -29,6 +30,9 @@ class Counter:
 
     async def close(self, model: str) -> None:
         self.closed.append(model)
+
+    def alive(self, model: str) -> bool:
+        return model not in self.lost
 
 
 @pytest.fixture
@@ -65,6 +69,17 @@ async def test_a_failed_load_is_told_to_all_who_waited_and_tried_again_by_the_ne
     assert len(counter.loads) == 1
     counter.fail = False
     assert await use(rooms, "a") == "a"
+
+
+async def test_a_model_whose_device_was_lost_is_loaded_again(counter: Counter) -> None:
+    rooms = residency(counter)
+    async with rooms.use(Wish("a", "a")):
+        counter.lost.add("a")
+        again = asyncio.ensure_future(use(rooms, "a"))
+        await asyncio.sleep(0)
+        assert len(counter.loads) == 1  # nobody is torn off: those who use it get their errors from it
+    assert await again == "a"
+    assert (len(counter.loads), counter.closed) == (2, ["a"])
 
 
 async def test_a_waiter_that_leaves_does_not_stop_a_load_for_the_others(counter: Counter) -> None:

@@ -9,6 +9,7 @@ import gguf
 import numpy as np
 import pytest
 
+from hollama.errors import BackendLost
 from hollama.store.manifest import GGUF, ModelConfig
 from hollama.store.names import ModelName
 from tests.server.server_desk import CHATML, Desk, until, write_package
@@ -93,6 +94,29 @@ async def test_a_backend_that_fails_in_the_middle_ends_the_stream_with_an_error(
     assert response.status == 200
     assert "unloaded" in lines[-1]["error"]
     assert not any(line.get("done") for line in lines)
+
+
+async def test_a_model_whose_device_is_lost_is_loaded_again_for_the_next_request(desk: Desk) -> None:
+    def lose(work: Any) -> Any:
+        raise BackendLost("the device is gone")
+
+    first = (await desk.client.generate("noise", "x")).response
+    desk.device.loads[0].step = lose  # type: ignore[method-assign]
+    body = {"model": "noise", "prompt": "x", "stream": False}
+    assert await desk.post("/api/generate", body) == (500, {"error": "the device is gone"})
+    assert (await desk.client.generate("noise", "x")).response == first
+    assert len(desk.device.loads) == 2
+
+
+async def test_a_step_that_fails_fails_its_requests_only(desk: Desk) -> None:
+    first = (await desk.client.generate("noise", "x")).response
+    model = desk.device.loads[0]
+    step, model.step = model.step, lambda work: 1 / 0  # type: ignore[method-assign, return-value]
+    status, answer = await desk.post("/api/generate", {"model": "noise", "prompt": "x", "stream": False})
+    assert status == 500 and "ZeroDivisionError" in answer["error"]
+    model.step = step  # type: ignore[method-assign]
+    assert (await desk.client.generate("noise", "x")).response == first
+    assert len(desk.device.loads) == 1
 
 
 async def test_a_gguf_is_compiled_at_its_first_use(desk: Desk) -> None:
