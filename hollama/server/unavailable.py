@@ -22,21 +22,9 @@ from hollama.store.names import ModelName
 
 Refusal = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_OPENAI = "the OpenAI API is not available yet; use /api/chat"
-_ANTHROPIC = "the Anthropic API is not available yet; use /api/chat"
-_ACCOUNT = "accounts at ollama.com are not available"
-_SEARCH = "web search is not available yet"
 _LATER = (
-    ("POST", "/v1/embeddings", _OPENAI),
-    ("POST", "/v1/responses", _OPENAI),
-    ("POST", "/v1/audio/transcriptions", _OPENAI),
-    ("POST", "/v1/messages", _ANTHROPIC),
-    ("POST", "/api/me", _ACCOUNT),
-    ("POST", "/api/signout", _ACCOUNT),
-    ("DELETE", "/api/user/keys/{key}", _ACCOUNT),
-    ("POST", "/api/experimental/web_search", _SEARCH),
-    ("POST", "/api/experimental/web_fetch", _SEARCH),
-    ("GET", "/api/experimental/model-recommendations", "recommendations are not available"),
+    ("POST", "/v1/embeddings", "embeddings are not available yet"),
+    ("POST", "/v1/audio/transcriptions", "no model that hears is available yet"),
 )
 _NO_REGISTRY = "registries are not available yet; create models from files, or copy them into the models' folder"
 _NO_EMBEDDINGS = "embeddings are not available yet"

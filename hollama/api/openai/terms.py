@@ -46,7 +46,6 @@ def _seeded(request: Request, seed: int, more: int) -> Request:
     return replace(request, terms=terms)
 
 
-
 def asked(request: Request, fields: Mapping[str, Any]) -> Asked[Request]:
     """Raises BodyInvalid."""
     choices = fields.get("n", 1)
