@@ -77,8 +77,9 @@ class ResponseStream:
         self._kind, self._text = kind, ""
         if kind == "reasoning":
             return self._item("added", {"id": self._id(), "type": "reasoning", "summary": []})
-        part = self._of_item("response.content_part.added", content_index=0, part=_output_text(""))
-        return self._item("added", _message(self._id(), "") | {"status": "in_progress", "content": []}) + part
+        item = _message(self._id(), "") | {"status": "in_progress", "content": []}
+        added = self._item("added", item)
+        return added + self._of_item("response.content_part.added", content_index=0, part=_output_text(""))
 
     def _close(self) -> bytes:
         """Close the item that is open, if any."""
