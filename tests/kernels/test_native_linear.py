@@ -1,0 +1,185 @@
+"""The linear layer of every instruction set this machine can run: golden's bits, from weights as a package has them."""
+
+import ctypes
+from ctypes import c_float, c_int32, c_void_p
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hollama.kernels import golden
+from hollama.kernels.golden import PackedLinear, Quantisation
+from tests.kernels.native import Matrix, aligned, fenced, same_bits
+
+f32 = np.float32
+everywhere = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+class Linear(ctypes.Structure):
+    _fields_ = (
+        *((name, c_int32) for name in ("inputs", "outputs", "panels", "blocks", "scales")),
+        *((name, c_void_p) for name in ("packed", "group_scale", "row_scale", "bias", "row_sum")),
+    )
+
+
+class Activations(ctypes.Structure):
+    _fields_ = (
+        *((name, c_void_p) for name in ("low", "high", "low_sums", "high_sums")),
+        *((name, c_int32) for name in ("rows", "stride", "zero_point")),
+        ("scale", c_float),
+    )
+
+
+@dataclass(frozen=True)
+class Case:
+    weights: PackedLinear
+    q: np.ndarray  # (rows, inputs), from 0 to 255 or 65535
+    of: Quantisation
+    add: np.ndarray | None = None
+
+    def golden(self):
+        centred = (self.q.astype(np.int64) - self.of.zero_point).astype(f32)
+        y = golden.linear(centred, golden.unpack(self.weights, self.of.bits), self.of)
+        return y if self.add is None else self.add + y
+
+
+def copied(array):
+    """The array right before memory that nobody may touch."""
+    memory = fenced(array.nbytes)
+    memory[:] = np.ascontiguousarray(array).view(np.uint8).reshape(-1)
+    return memory
+
+
+def layer(library, weights):
+    """The struct, what it points to, and what inspect_linear says."""
+    panels, blocks, scales, _ = weights.group_scale.shape
+    arrays = [weights.packed, weights.group_scale, weights.row_scale, weights.bias]
+    memory = [None if array is None else copied(array) for array in arrays]
+    row_sum = np.full(16 * panels, 77, np.int32)
+    pointers = [None if m is None else m.ctypes.data for m in memory]
+    found = Linear(weights.inputs, weights.outputs, panels, blocks, scales, *pointers, row_sum.ctypes.data)
+    wrong = library.inspect_linear(ctypes.byref(found), c_void_p(row_sum.ctypes.data), 0, panels)
+    return found, [*memory, row_sum], wrong
+
+
+def activations(q, of):
+    """The struct and what it points to."""
+    rows, inputs = q.shape
+    stride = -(-inputs // 64) * 64
+    parts = [q & 255] if of.bits == 8 else [q & 255, q >> 8]
+    bytes_ = [np.pad(part.astype(int) - 128, ((0, 0), (0, stride - inputs))).astype(np.int8) for part in parts]
+    sums = [part.reshape(rows, -1, 32).sum(axis=2, dtype=np.int32) for part in bytes_]
+    memory = [copied(array) for array in (*bytes_, *sums)]
+    low, low_sums = memory[0], memory[len(parts)]
+    high, high_sums = (None, None) if of.bits == 8 else (memory[1].ctypes.data, memory[3].ctypes.data)
+    pointers = (low.ctypes.data, high, low_sums.ctypes.data, high_sums)
+    return Activations(*pointers, rows, stride, of.zero_point, of.scale), memory
+
+
+def native(library, kernels, case, cuts=(), in_place=False):
+    """What the kernels give, the panels cut into ranges at `cuts`; fails where they write beyond their columns."""
+    weights, memory, wrong = layer(library, case.weights)
+    assert not wrong
+    x, more = activations(case.q, case.of)
+    rows, outputs = len(case.q), weights.outputs
+    out = np.full((rows, outputs + 3), 5.5, f32)
+    add = Matrix(None, 0)
+    if case.add is not None and in_place:
+        out[:, :outputs], add = case.add, Matrix(out.ctypes.data, outputs + 3)
+    elif case.add is not None:
+        add = Matrix(case.add.ctypes.data, outputs)
+    library.linear_scratch.restype = ctypes.c_size_t
+    scratch = aligned(library.linear_scratch(weights.blocks), np.uint8, 0xA5)
+    pointers = [ctypes.POINTER(Linear), ctypes.POINTER(Activations), Matrix, Matrix, c_int32, c_int32, c_void_p]
+    linear = ctypes.CFUNCTYPE(None, *pointers)(kernels.linear)
+    bounds = [0, *sorted(cut % (weights.panels + 1) for cut in cuts), weights.panels]
+    for first, last in zip(bounds, bounds[1:], strict=False):
+        linear(weights, x, Matrix(out.ctypes.data, outputs + 3), add, first, last, scratch.ctypes.data)
+    assert memory and more and (out[:, outputs:] == 5.5).all()
+    return out[:, :outputs]
+
+
+def random_weights(rng, inputs, outputs, group, bias=True):
+    w = rng.integers(-7, 8, (outputs, inputs), np.int8)
+    scales = rng.integers(1, 19, (outputs, -(-inputs // (group or inputs))), np.uint8)
+    row_scale = rng.random(outputs, f32) * f32(0.01) + f32(1e-6)
+    return golden.pack(w, scales, group, row_scale, rng.standard_normal(outputs, f32) if bias else None)
+
+
+@st.composite
+def cases(draw, rows):
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    inputs, outputs = draw(st.integers(1, 400)), draw(st.integers(1, 100))
+    bits, group = draw(st.sampled_from([8, 8, 16])), draw(st.sampled_from([32, 64, 128, 0]))
+    weights = random_weights(rng, inputs, outputs, group, draw(st.booleans()))
+    count = draw(rows)
+    zero_point = draw(st.sampled_from([0, 1, 100, 2**bits - 1, 2 ** (bits - 1)]))
+    of = Quantisation(float(f32(rng.random() + 0.01)), zero_point, bits)
+    q = rng.integers(0, 2**bits, (count, inputs))
+    return Case(weights, q, of, rng.standard_normal((count, outputs), f32) if draw(st.booleans()) else None)
+
+
+@everywhere
+@given(cases(st.integers(1, 12)), st.lists(st.integers(0, 99), max_size=2), st.booleans())
+def test_few_rows(library, kernels, case, cuts, in_place):
+    same_bits(native(library, kernels, case, cuts, in_place), case.golden())
+
+
+@everywhere
+@given(cases(st.integers(13, 70)), st.lists(st.integers(0, 99), max_size=2), st.booleans())
+def test_many_rows(library, kernels, case, cuts, in_place):
+    same_bits(native(library, kernels, case, cuts, in_place), case.golden())
+
+
+@pytest.mark.parametrize("rows", [1, 2, 16, 33])
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("q", [0, 1])
+@pytest.mark.parametrize("w", [-7, 7])
+@pytest.mark.parametrize("inputs", [64, 8960, 65_984])
+def test_extremes(library, kernels, rows, bits, q, w, inputs):
+    group = 64 if w < 0 else 32
+    scales = np.full((3, -(-inputs // group)), 18, np.uint8)
+    ones = np.ones(3, f32)
+    weights = golden.pack(np.full((3, inputs), w, np.int8), scales, group, ones, None)
+    top = 2**bits - 1
+    case = Case(weights, np.full((rows, inputs), q * top), Quantisation(0.5, 0 if q else top, bits))
+    expected = f32((2 * q - 1) * top * w * 18 * inputs) * f32(0.5)
+    assert (native(library, kernels, case) == expected).all()
+
+
+@pytest.mark.parametrize("rows", [1, 5, 40, 600])
+def test_shapes_of_a_real_layer(library, kernels, rows):
+    rng = np.random.default_rng(rows)
+    weights = random_weights(rng, 1536, 272, 64)
+    case = Case(weights, rng.integers(0, 256, (rows, 1536)), Quantisation(0.02, 117))
+    same_bits(native(library, kernels, case, cuts=(7,)), case.golden())
+
+
+@pytest.mark.parametrize("group", [32, 64])
+def test_row_sums_are_those_of_the_integer_weights(library, group):
+    weights = random_weights(np.random.default_rng(0), 333, 40, group)
+    _, memory, wrong = layer(library, weights)
+    assert not wrong
+    expected = golden.integer_weights(weights).sum(axis=1, dtype=np.int32)
+    assert memory[-1].tolist() == [*expected.tolist(), *[0] * 8]
+
+
+@pytest.mark.parametrize("byte", [0x0F, 0xF0, 0x00])
+def test_a_weight_out_of_range_is_found_wherever_it_is(library, byte):
+    weights = random_weights(np.random.default_rng(0), 130, 20, 64)
+    for place in range(0, weights.packed.size, 97):
+        packed = weights.packed.copy()
+        packed.reshape(-1)[place] = byte
+        assert layer(library, replace(weights, packed=packed))[2]
+
+
+@pytest.mark.parametrize("scale", [0, 19, 128, 255])
+@pytest.mark.parametrize("group", [32, 64])
+def test_a_scale_out_of_range_is_found_wherever_it_is(library, scale, group):
+    weights = random_weights(np.random.default_rng(0), 130, 20, group)
+    for place in range(weights.group_scale.size):
+        scales = weights.group_scale.copy()
+        scales.reshape(-1)[place] = scale
+        assert layer(library, replace(weights, group_scale=scales))[2]
