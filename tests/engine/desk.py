@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ from hollama.engine.answer import Ticket
 from hollama.engine.engine import make_ticket
 from hollama.engine.job import End, Job, Token
 from hollama.engine.scheduler import Scheduler
-from hollama.interfaces import Limits, LoadedModel, SamplerSpec
+from hollama.interfaces import Limits, LoadedModel, Logits, SamplerSpec
 
 VOCAB = 40
 
@@ -78,6 +79,12 @@ class Desk:
         box = self.submit(prompt, **options)
         self.run()
         return box
+
+
+def echoing(vocab_size: int) -> Callable[[Sequence[int]], Logits]:
+    """Text that repeats itself, mostly: what follows is decided by the last token, and a little by all the history."""
+    noise = hashed(vocab_size)
+    return lambda history: 4 * noise(history[-1:]) + noise(history) / 8
 
 
 def null_model(context: int = 64, chunk: int = 8, sessions: int = 16, **more: Any) -> NullModel:
