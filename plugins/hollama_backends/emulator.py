@@ -1,11 +1,11 @@
-"""The emulator: a HEF package run by the golden model on NumPy, bit for bit what the arithmetic says. The default.
+"""The emulator: a HEF package run on the CPU, bit for bit what the golden model says. The default.
 
-Knows tokens, contexts and packages; no text, no requests.
+Native kernels do the work where the library was built, NumPy where not. Knows tokens, contexts and packages; no text,
+no requests.
 """
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,48 +13,49 @@ from pathlib import Path
 
 import numpy as np
 import xxhash
-from threadpoolctl import threadpool_limits
 
-from hollama.errors import BackendError
+from hollama.errors import BackendError, OutOfPages
 from hollama.formats.hef import Hef
 from hollama.formats.package import PackageInfo, read_info
 from hollama.formats.package_weights import read_model
 from hollama.interfaces import BackendSpec, DeviceState, Limits, Session, Work
 from hollama.ir.graph import Graph
-from hollama.ir.interpreter import F32, Cache, Segment, run
-from hollama.ir.quantised import QuantisedArithmetic
+from hollama.ir.interpreter import F32
+from hollama_backends.emulator_settings import NUMPY, EmulatorSettings, available_memory
+from hollama_backends.pages import KvShape, PagePool, PageTable, pages_for
+from hollama_backends.runners import Feed, Runner, make_runner
 
 _MAGIC = b"HLCTX001"
 _HEADER = struct.Struct("<8sQ16sI")  # magic, XXH3-64 of all that follows it, package, tokens held
 _MOST_SESSIONS = 256
+_MOST_ROWS = 512  # of a step: a long chunk, or a token and guesses for every session
+_CONTEXTS = 8  # that the KV memory holds by default
 
 
 @dataclass(eq=False)
 class EmulatedSession:
-    """The KV cache of one context."""
+    """One context: a table of pages."""
 
     model: EmulatedModel = field(repr=False)
-    cache: Cache = field(repr=False)
+    pages: PageTable = field(repr=False)
     position: int = 0
 
     def rewind(self, position: int) -> None:
         if not 0 <= position <= self.position:
             raise BackendError(f"cannot rewind to {position}: the context holds {self.position} tokens")
         self.position = position
+        self.pages.truncate(position)
 
     def fork(self, position: int) -> EmulatedSession:
         if not 0 <= position <= self.position:
             raise BackendError(f"cannot fork at {position}: the context holds {self.position} tokens")
         other = self.model.open()
-        mine, others = ((*session.cache.keys, *session.cache.values) for session in (self, other))
-        for array, copy in zip(mine, others, strict=True):
-            copy[:, :position] = array[:, :position]
-        other.position = position
+        other.pages, other.position = self.pages.fork(position), position
         return other
 
     def save(self) -> bytes:
-        arrays = [cached[:, : self.position] for cached in (*self.cache.keys, *self.cache.values)]
-        body = b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)
+        keys, values = self.pages.read(self.position)
+        body = b"".join(array.tobytes() for array in (*keys, *values))
         rest = struct.pack("<16sI", self.model.key, self.position) + body
         return _MAGIC + struct.pack("<Q", xxhash.xxh3_64_intdigest(rest)) + rest
 
@@ -64,79 +65,100 @@ class EmulatedSession:
         _, check, key, position = _HEADER.unpack_from(data)
         if key != self.model.key:
             raise BackendError("the saved context belongs to another package")
-        arrays = [*self.cache.keys, *self.cache.values]
-        size = arrays[0][:, :1].size * position
-        if position > self.cache.capacity or len(data) != _HEADER.size + size * len(arrays):
+        shape = self.model.pool.shape
+        whole = (2, shape.caches, shape.kv_heads, position, shape.head_dim)
+        size = 2 * shape.caches * shape.kv_heads * shape.head_dim * position
+        if position > self.model.limits.context or len(data) != _HEADER.size + size:
             raise BackendError(f"the saved context has a wrong length for {position} tokens")
         if xxhash.xxh3_64_intdigest(memoryview(data)[16:]) != check:
             raise BackendError("the saved context is damaged")
-        for index, array in enumerate(arrays):
-            stored = np.frombuffer(data, np.uint8, size, _HEADER.size + index * size)
-            array[:, :position] = stored.reshape(array.shape[0], position, array.shape[2])
+        self.pages.make_writable(0, position)
+        self.pages.truncate(position)
+        keys, values = np.frombuffer(data, np.uint8, size, _HEADER.size).reshape(whole)
+        self.pages.write(list(keys), list(values), 0)
         self.position = position
 
     def close(self) -> None:
         self.model.sessions.discard(self)
+        self.pages.truncate(0)
+        self.position = 0
 
 
 @dataclass
 class EmulatedModel:
     """A package on the CPU."""
 
-    graph: Graph = field(repr=False)
-    arithmetic: QuantisedArithmetic = field(repr=False)
+    runner: Runner = field(repr=False)
+    pool: PagePool = field(repr=False)
     limits: Limits
+    vocab_size: int
     key: bytes  # of the package, in saved contexts
+    mapped: int  # bytes of weights that stay in the package
     sessions: set[EmulatedSession] = field(default_factory=set)
 
     @property
-    def vocab_size(self) -> int:
-        return self.graph.output.width
-
-    @property
     def memory(self) -> int:
-        cache = 2 * self.graph.caches * self.graph.kv_heads * self.graph.head_dim * self.limits.context
-        return self.arithmetic.nbytes + cache * len(self.sessions)
+        return self.mapped + self.runner.nbytes + self.pool.used_bytes
 
     def open(self, adapter: str = "") -> EmulatedSession:
         if adapter:
             raise BackendError(f'the package has no adapter "{adapter}"')
         if len(self.sessions) >= self.limits.sessions:
-            raise BackendError(f"{self.limits.sessions} contexts are open; close one first")
-        session = EmulatedSession(self, self.arithmetic.cache(self.limits.context))
+            raise OutOfPages(f"{self.limits.sessions} contexts are open; close one first")
+        session = EmulatedSession(self, PageTable(self.pool, self.limits.context))
         self.sessions.add(session)
         return session
 
     def step(self, work: Sequence[Work]) -> list[F32]:
-        segments = [self._segment(item) for item in work]
+        feeds = [self._feed(item) for item in work]
         if len({id(item.session) for item in work}) != len(work):
             raise BackendError("a step cannot feed one context twice")
-        if not segments:
+        if not feeds:
             return []
-        logits = run(self.graph, self.arithmetic, segments)
+        rows = sum(len(feed.tokens) for feed in feeds)
+        if rows > self.limits.rows:
+            raise BackendError(f"{rows} tokens in one step; expected {self.limits.rows} at most")
+        self.pool.require(sum(feed.pages.missing(feed.start, feed.start + len(feed.tokens)) for feed in feeds))
+        try:
+            for feed in feeds:
+                feed.pages.make_writable(feed.start, feed.start + len(feed.tokens))
+            logits = self.runner.run(feeds)
+        except BaseException:
+            for feed in feeds:
+                feed.pages.truncate(feed.start)
+            raise
         for item in work:
             _own(item.session).position += len(item.tokens)
-        return np.split(logits, np.cumsum([item.wanted for item in work])[:-1])
+        return np.split(logits, np.cumsum([feed.wanted for feed in feeds])[:-1])
 
     def close(self) -> None:
-        self.sessions.clear()
+        """End for good; contexts are closed with the model."""
+        for session in list(self.sessions):
+            session.close()
+        self.runner.close()
 
-    def _segment(self, work: Work) -> Segment:
-        session = _own(work.session)
+    def check(self) -> None:
+        """Raise AssertionError unless contexts and pages fit together; meant for tests, between steps."""
+        self.pool.check([session.pages for session in self.sessions])
+        for session in self.sessions:
+            session.pages.check(session.position)
+
+    def _feed(self, work: Work) -> Feed:
+        session, count = _own(work.session), len(work.tokens)
         if session not in self.sessions:
             raise BackendError("the context is closed or belongs to another model")
-        if not work.tokens or len(work.tokens) > self.limits.prefill_chunk:
-            raise BackendError(f"{len(work.tokens)} tokens in one piece; expected 1 to {self.limits.prefill_chunk}")
-        if session.position + len(work.tokens) > self.limits.context:
+        if not work.tokens or count > self.limits.prefill_chunk:
+            raise BackendError(f"{count} tokens in one piece; expected 1 to {self.limits.prefill_chunk}")
+        if session.position + count > self.limits.context:
             raise BackendError(
                 f"the model was compiled for a {self.limits.context}-token context; it holds {session.position} "
-                f"and cannot take {len(work.tokens)} more; recompile with a larger --context"
+                f"and cannot take {count} more; recompile with a larger --context"
             )
         if not 0 <= min(work.tokens) <= max(work.tokens) < self.vocab_size:
             raise BackendError(f"a token id lies outside the vocabulary of {self.vocab_size}")
-        if not 0 <= work.wanted <= len(work.tokens):
-            raise BackendError(f"logits of {work.wanted} rows are wanted, {len(work.tokens)} tokens were given")
-        return Segment(session.cache, session.position, work.tokens, range(-work.wanted, 0))
+        if not 0 <= work.wanted <= count:
+            raise BackendError(f"logits of {work.wanted} rows are wanted, {count} tokens were given")
+        return Feed(session.pages, session.position, work.tokens, work.wanted)
 
 
 def _own(session: Session) -> EmulatedSession:
@@ -146,20 +168,39 @@ def _own(session: Session) -> EmulatedSession:
 
 
 def load(package: Path, context: int) -> EmulatedModel:
-    """Load a package for contexts of up to `context` tokens (0: what it was compiled for). Raises BackendError.
+    """Load a package for contexts of up to `context` tokens (0: what it was compiled for).
 
-    BLAS is held to one thread: OpenBLAS waits by spinning, and two threads on two cores that another process also wants
-    took 34 ms for a token of the embedded model where one took 8.
+    Raises BackendError, HefError, and ConfigError for the settings of `emulator_settings`.
     """
-    threadpool_limits(1, "blas")
+    settings = EmulatorSettings.read()
     with Hef.open(package) as hef:
         hef.verify()
         info = read_info(hef)
         graph, weights = read_model(hef)
-        limits = Limits(_context(info, context), info.prefill_chunk, _MOST_SESSIONS)
-        arithmetic = QuantisedArithmetic(graph, weights, limits.context)
         key = xxhash.xxh3_128_digest(hef.model_hash.encode())
-    return EmulatedModel(graph, arithmetic, limits, key)
+    rows = max(_MOST_ROWS, info.prefill_chunk)
+    limits = Limits(_context(info, context), info.prefill_chunk, _MOST_SESSIONS, rows)
+    pool = _make_pool(graph, settings, limits.context)
+    runner = make_runner(graph, weights, settings, rows=rows, context=limits.context)
+    mapped = 0 if settings.kernels == NUMPY else sum(layer.packed.nbytes for layer in weights.linears.values())
+    return EmulatedModel(runner, pool, limits, graph.output.width, key, mapped)
+
+
+def _make_pool(graph: Graph, settings: EmulatorSettings, context: int) -> PagePool:
+    """KV memory; raises BackendError where not even one context fits, before any memory is touched."""
+    shape = KvShape(graph.caches, graph.kv_heads, graph.head_dim)
+    one, free = pages_for(context), available_memory()
+    pages = one * _CONTEXTS if settings.kv_cache is None else settings.kv_cache // shape.page_bytes
+    if settings.kv_cache is None:
+        pages = min(pages, free // 2 // shape.page_bytes)
+    if pages < one or pages * shape.page_bytes > free:
+        needed, megabyte = one * shape.page_bytes, 1 << 20
+        raise BackendError(
+            f"a context of {context} tokens needs {needed / megabyte:.0f} MiB, the KV memory may take "
+            f"{pages * shape.page_bytes / megabyte:.0f} of {free / megabyte:.0f} MiB that are free; "
+            "ask for a smaller context, or change HOLLAMA_KV_CACHE"
+        )
+    return PagePool(shape, pages)
 
 
 def _context(info: PackageInfo, wanted: int) -> int:
@@ -172,7 +213,16 @@ def _context(info: PackageInfo, wanted: int) -> int:
 
 
 def probe() -> DeviceState:
-    return DeviceState(True, f"NumPy {np.__version__} on {os.cpu_count()} CPU cores")
+    """Which kernels would run, and on how many threads."""
+    try:
+        settings = EmulatorSettings.read()
+    except Exception as error:
+        return DeviceState(False, str(error))
+    if settings.kernels == NUMPY:
+        why = f": {settings.why}" if settings.why else ""
+        return DeviceState(True, f"NumPy {np.__version__}, which is slow{why}")
+    threads = "1 thread" if settings.threads == 1 else f"{settings.threads} threads"
+    return DeviceState(True, f"native {settings.kernels} kernels on {threads}")
 
 
 SPEC = BackendSpec("emulator", load, probe, "the exact W4A8KV8 arithmetic on the CPU")

@@ -29,7 +29,11 @@ def model(package):
 @pytest.fixture(autouse=True)
 def no_session_is_left_open(model):
     yield
-    model.close()
+    model.check()
+    for session in list(model.sessions):
+        session.close()
+    model.check()
+    assert len(model.pool.free) == model.pool.capacity
 
 
 def feed(model, session, tokens, chunk=96):

@@ -1,0 +1,203 @@
+"""From a graph to the steps of the native executor: which operations become one, and which values are stored how.
+
+A value is stored as f32, quantised for the linear layers that read it, or both; slices are columns of another value.
+What is fused: quantisation with the operation before it, a sum with the linear layer before it, norm and rotation with
+the attention behind them. None of it changes a bit. Knows no addresses, no pages and no threads.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from hollama.errors import BackendError
+from hollama.ir.graph import Graph, Node
+from hollama.kernels.golden import Quantisation
+from hollama.kernels.native import Kind, Operation
+
+_BLOCK = 64  # columns whose activations are filled up together
+
+
+@dataclass(frozen=True)
+class Value:
+    """Columns of a buffer that is not yet given a place."""
+
+    buffer: int
+    column: int = 0
+
+
+@dataclass(frozen=True)
+class Step:
+    """One instruction, as `c/executor.h` describes it. Quantisations: of the value, or of query, key and value."""
+
+    operation: Operation
+    width: int
+    reads: tuple[Value | None, ...]
+    output: Value | None = None
+    quantised: Value | None = None
+    heads: int = 1
+    index: int = 0
+    rotate: int = 0
+    weights: tuple[str, str] = ("", "")  # names
+    eps: tuple[float, float] = (0.0, 0.0)
+    of: tuple[Quantisation, ...] = ()
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What tells buffers apart: those of equal shape can take turns in one place."""
+
+    kind: Kind
+    width: int
+    selected: bool
+
+
+@dataclass
+class Plan:
+    """Steps over as many buffers as there are values. Raises BackendError for a graph that is no such program."""
+
+    graph: Graph
+    ranges: Mapping[str, Quantisation]
+    steps: list[Step] = field(default_factory=list)
+    shapes: list[Shape] = field(default_factory=list)
+    floats: dict[str, Value] = field(default_factory=dict)
+    activations: dict[str, Value] = field(default_factory=dict)
+    selected: dict[str, bool] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.uses = Counter(name for node in self.graph.nodes for name in node.inputs)
+        self.readers: dict[str, list[Node]] = {node.name: [] for node in self.graph.nodes}
+        for node in self.graph.nodes:
+            for name in node.inputs:
+                self.readers[name].append(node)
+        self.absorbed = {name for node in self.graph.nodes for name in self._absorbed(node)}
+        self.sums = dict(self._sums())
+        for node in self.graph.nodes:
+            self._add(node)
+        self.logits = self.floats[self.graph.output.name]
+        shape = self.shapes[self.logits.buffer]
+        if not shape.selected or shape.width != self.graph.output.width:
+            raise BackendError("the native engine needs logits of selected rows, and whole ones")
+
+    def _absorbed(self, node: Node) -> Iterator[str]:
+        """Norms and rotations that nobody but this attention reads: they are done while its input is prepared."""
+        if node.op == "attention":
+            for name, heads in zip(node.inputs[:2], (node.heads, node.kv_heads), strict=True):
+                yield from (part.name for part in self._chain(name, heads))
+
+    def _chain(self, name: str, heads: int) -> list[Node]:
+        """The nodes behind `name` that can be absorbed, the last first: rope, then rms_norm, each of them optional."""
+        chain: list[Node] = []
+        for op in ("rope", "rms_norm"):
+            node = self.graph.by_name[name]
+            if node.op == op and node.heads == heads and self.uses[name] == 1:
+                chain.append(node)
+                name = node.inputs[0]
+        return chain
+
+    def _sums(self) -> Iterator[tuple[str, Node]]:
+        """Linear layers whose output only goes into a sum with something older."""
+        order = {node.name: index for index, node in enumerate(self.graph.nodes)}
+        for node in self.graph.linears():
+            readers = self.readers[node.name]
+            if len(readers) == 1 and readers[0].op == "add" and self.uses[node.name] == 1:
+                other = next(name for name in readers[0].inputs if name != node.name)
+                if order[other] < order[node.name]:
+                    yield node.name, readers[0]
+
+    def _add(self, node: Node) -> None:
+        self.selected[node.name] = self._is_selected(node)
+        if node.name in self.absorbed:
+            return
+        match node.op:
+            case "slice":
+                source = self.floats[node.inputs[0]]
+                self.floats[node.name] = replace(source, column=source.column + node.start)
+            case "linear":
+                self._linear(node)
+            case "attention":
+                self._attention(node)
+            case "add" if node.name in self.floats:  # done by the linear layer before it
+                return
+            case "rms_norm":
+                self._emit(Operation.NORM, node, weights=(node.weight, ""), eps=(node.eps, 0.0), heads=node.heads)
+            case "gated":
+                self._emit(Operation.GATED, node)
+            case "embed":
+                self._emit(Operation.EMBED, node, of=(self.ranges[node.name],))
+            case _:
+                self._emit(Operation[node.op.upper()], node, heads=node.heads)
+
+    def _is_selected(self, node: Node) -> bool:
+        """Whether a value has rows for the wanted tokens only; values of both sorts do not mix."""
+        sorts = {self.selected[name] for name in node.inputs}
+        if len(sorts) > 1 or (sorts == {True} and node.op in ("select", "rope", "attention")):
+            raise BackendError(f'the native engine cannot run "{node.name}": it mixes selected rows with all of them')
+        return node.op == "select" or sorts == {True}
+
+    def _emit(self, operation: Operation, node: Node, **rest: Any) -> None:
+        """An operation on whole values; norm and gated units quantise what they make by themselves."""
+        reads = tuple(self.floats[name] for name in node.inputs)
+        fused = operation in (Operation.NORM, Operation.GATED) and self._feeds_linears(node)
+        activation = self._new_activation(node) if fused else None
+        output = self._new(Kind.FLOATS, node) if self._needs_floats(node) or not fused else None
+        if fused:
+            rest["of"] = (self.ranges[node.name],)
+        if output:
+            self.floats[node.name] = output
+        self.steps.append(Step(operation, node.width, reads, output, activation, **rest))
+
+    def _linear(self, node: Node) -> None:
+        source, total = node.inputs[0], self.sums.get(node.name)
+        if source not in self.activations:
+            value = self.floats[source]
+            activation = self._new_activation(self.graph.by_name[source])
+            width, of = self.graph.by_name[source].width, (self.ranges[source],)
+            self.steps.append(Step(Operation.QUANTISE, width, (value,), None, activation, of=of))
+        added = self.floats[next(name for name in total.inputs if name != node.name)] if total else None
+        output = self.floats[total.name if total else node.name] = self._new(Kind.FLOATS, node)
+        reads = (self.activations[source], added)
+        weights = (node.weight, "")
+        self.steps.append(Step(Operation.LINEAR, node.width, reads, output, weights=weights, of=(self.ranges[source],)))
+
+    def _attention(self, node: Node) -> None:
+        of = tuple(self.ranges[name] for name in node.inputs)
+        sources, norms, rotate = [], ["", ""], 0
+        for which, (name, heads) in enumerate(zip(node.inputs[:2], (node.heads, node.kv_heads), strict=True)):
+            chain = self._chain(name, heads)
+            sources.append(self.floats[chain[-1].inputs[0] if chain else name])
+            rotate |= (1 << which) * any(part.op == "rope" for part in chain)
+            norms[which] = next((part.name for part in chain if part.op == "rms_norm"), "")
+        weights = [self.graph.by_name[name].weight if name else "" for name in norms]
+        eps = [self.graph.by_name[name].eps if name else 0.0 for name in norms]
+        queries = self._new(Kind.QUERIES, node)
+        common: dict[str, Any] = {"heads": node.heads, "index": node.cache}
+        self.steps.append(
+            Step(
+                Operation.PREPARE, node.width, (*sources, self.floats[node.inputs[2]]), None, queries, **common,
+                rotate=rotate, weights=(weights[0], weights[1]), eps=(eps[0], eps[1]), of=of,
+            )
+        )  # fmt: skip
+        apart = node.width // node.kv_heads % _BLOCK == 0
+        activation = self._new_activation(node) if apart and self._feeds_linears(node) else None
+        output = self.floats[node.name] = self._new(Kind.FLOATS, node)
+        if activation:
+            of = (*of, self.ranges[node.name])
+        self.steps.append(Step(Operation.ATTEND, node.width, (queries,), output, activation, **common, of=of))
+
+    def _feeds_linears(self, node: Node) -> bool:
+        return any(reader.op == "linear" for reader in self.readers[node.name])
+
+    def _needs_floats(self, node: Node) -> bool:
+        return node is self.graph.output or any(reader.op != "linear" for reader in self.readers[node.name])
+
+    def _new_activation(self, node: Node) -> Value:
+        kind = Kind.BYTES if self.ranges[node.name].bits == 8 else Kind.WORDS
+        value = self.activations[node.name] = self._new(kind, node)
+        return value
+
+    def _new(self, kind: Kind, node: Node) -> Value:
+        self.shapes.append(Shape(kind, node.width, self.selected[node.name]))
+        return Value(len(self.shapes) - 1)

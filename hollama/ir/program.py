@@ -1,0 +1,149 @@
+"""A graph with its weights as a program of the native executor: values get their places, instructions their addresses.
+
+    program = compile_program(graph, weights, Layout(kernels="avx2", threads=2, rows=512, context=2048))
+
+Weights are pointed to where they lie, never copied. Knows no package and no pages.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hollama.errors import BackendError
+from hollama.ir.fusion import Plan, Shape, Step, Value
+from hollama.ir.graph import Graph
+from hollama.ir.quantised import QuantisedWeights
+from hollama.kernels import golden, native
+from hollama.kernels.golden import Quantisation
+from hollama.kernels.native import F32, Operation
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a program is to run: the instruction set, and what it has to hold at most."""
+
+    kernels: str
+    threads: int
+    rows: int  # of a step
+    context: int  # tokens
+
+
+def compile_program(graph: Graph, weights: QuantisedWeights, layout: Layout) -> native.Program:
+    """Reads all weights of linear layers once. Raises BackendError for weights or graphs the executor cannot take."""
+    plan = Plan(graph, weights.ranges)
+    places, shapes = assign_places(plan)
+    layers = _Layers(weights, layout.threads)
+    operands = _Operands(places)
+    instructions = [_instruction(step, operands, layers, weights.norms, graph.head_dim) for step in plan.steps]
+    cosine, sine = golden.cos_sin(np.arange(layout.context), weights.theta)
+    if not weights.table.flags.aligned or not weights.table.flags.c_contiguous:
+        raise BackendError("the embedding table does not start at a whole number; compile the model again")
+    buffers = [native.Buffer(shape.kind, shape.width, shape.selected) for shape in shapes]
+    spec = native.Spec(
+        kernels=layout.kernels.encode(), threads=layout.threads, rows=layout.rows, context=layout.context,
+        shape=native.KvShape(graph.head_dim, graph.kv_heads, graph.caches),
+        buffers=len(buffers), layers=len(layers.layers), instructions=len(instructions),
+        logits=places[plan.logits.buffer],
+        buffer=(native.Buffer * len(buffers))(*buffers), layer=(native.Layer * len(layers.layers))(*layers.layers),
+        instruction=(native.Instruction * len(instructions))(*instructions),
+        table=native.address(weights.table), table_count=weights.table.size, vocabulary=len(weights.table),
+        cosine=native.address(cosine), sine=native.address(sine),
+    )  # fmt: skip
+    return native.Program(spec, [weights, layers, cosine, sine])
+
+
+def assign_places(plan: Plan) -> tuple[list[int], list[Shape]]:
+    """Which place each buffer takes, and the places' shapes: a place is free again after its value's last use.
+
+    A sum is made in place where its addend ends with it.
+    """
+    last = {value.buffer: index for index, step in enumerate(plan.steps) for value in _touched(step)}
+    last[plan.logits.buffer] = len(plan.steps)
+    places, shapes, free = [-1] * len(plan.shapes), list[Shape](), dict[Shape, list[int]]()
+
+    def release(value: Value | None, index: int) -> None:
+        if value and last.get(value.buffer) == index:
+            free.setdefault(plan.shapes[value.buffer], []).append(places[value.buffer])
+            del last[value.buffer]
+
+    for index, step in enumerate(plan.steps):
+        if step.operation == Operation.LINEAR:
+            release(step.reads[1], index)
+        for value in (step.output, step.quantised):
+            if value:
+                shape = plan.shapes[value.buffer]
+                if not free.get(shape):
+                    free[shape] = [len(shapes)]
+                    shapes.append(shape)
+                places[value.buffer] = free[shape].pop()
+        for touched in _touched(step):
+            release(touched, index)
+    return places, shapes
+
+
+def _touched(step: Step) -> Iterator[Value]:
+    yield from (value for value in (*step.reads, step.output, step.quantised) if value)
+
+
+@dataclass
+class _Layers:
+    """The table of linear layers, each in it once."""
+
+    weights: QuantisedWeights
+    threads: int
+    layers: list[native.Layer] = field(default_factory=list)
+    kept: list[object] = field(default_factory=list)
+    indices: dict[str, int] = field(default_factory=dict)
+
+    def index(self, name: str) -> int:
+        if name not in self.indices:
+            packed = self.weights.linears[name]
+            row_sum = native.inspect(packed, self.threads)
+            self.indices[name] = len(self.layers)
+            self.layers.append(native.layer(packed, row_sum))
+            self.kept += [packed, row_sum]
+        return self.indices[name]
+
+
+@dataclass(frozen=True)
+class _Operands:
+    places: list[int]
+
+    def __call__(self, value: Value | None) -> native.Operand:
+        return native.Operand(self.places[value.buffer], value.column) if value else native.Operand(-1, 0)
+
+
+def _instruction(
+    step: Step, operands: _Operands, layers: _Layers, norms: Mapping[str, F32], head_dim: int
+) -> native.Instruction:
+    reads = [operands(value) for value in (*step.reads, None, None, None)[:3]]
+    instruction = native.Instruction(
+        step.operation, step.width, step.heads, step.index, step.rotate, *reads,
+        operands(step.output), operands(step.quantised),
+    )  # fmt: skip
+    if step.operation == Operation.LINEAR:
+        instruction.index = layers.index(step.weights[0])
+    else:
+        for which, name in enumerate(step.weights):
+            if name:
+                instruction.weights[which] = native.address(norms[name])
+                instruction.weight_counts[which] = norms[name].size
+                instruction.eps[which] = step.eps[which]
+    for which, (scale, zero_point) in enumerate(_scales(step, head_dim)):
+        instruction.scale[which] = scale
+        instruction.zero_point[which] = zero_point
+    return instruction
+
+
+def _scales(step: Step, head_dim: int) -> list[tuple[float, int]]:
+    """scale and zero_point of an instruction, as `c/executor.h` lists them."""
+    if step.operation != Operation.ATTEND:
+        return [(of.scale, of.zero_point) for of in step.of]
+    q, k, v, *rest = step.of
+    made: Quantisation = rest[0] if rest else Quantisation(1.0, 0)
+    step_of_scores = np.float32(q.scale) * np.float32(k.scale) * np.float32(math.log2(math.e) / math.sqrt(head_dim))
+    return [(made.scale, made.zero_point), (float(step_of_scores), 0), (v.scale, v.zero_point)]
