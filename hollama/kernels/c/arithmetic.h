@@ -6,12 +6,16 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Iterations of the next loop are independent, though its output may be one of its inputs. */
+/* INDEPENDENT: iterations of the next loop are, though its output may be one of its inputs. UNROLL: the next loop, of a
+ * known and small number of iterations, is to vanish. */
 #if defined(__clang__)
 #define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#define UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define INDEPENDENT _Pragma("GCC ivdep")
+#define UNROLL _Pragma("GCC unroll 8")
 #endif
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 #define NAMED_(operation, set) operation##_##set
 #define NAMED(operation, set) NAMED_(operation, set)

@@ -1,6 +1,8 @@
 /* Attention in plain C: any head dim that is a multiple of 4. */
 #include "attention.h"
 
+enum { MULTIPLE = 4 };
+
 static inline uint64_t packed_quad(uint64_t quad) { return quad; }
 
 static void product(const int16_t *a, size_t a_stride, int32_t rows, const int8_t *b, const int8_t *next,
@@ -17,12 +19,9 @@ static void product(const int16_t *a, size_t a_stride, int32_t rows, const int8_
 
 #include "attention.inc"
 
-void attend_portable(const Attention *attention, int32_t kv_head, int32_t first_row, int32_t rows, void *scratch) {
-    attend_pairs(attention, kv_head, first_row, rows, scratch);
-}
-
 size_t attention_scratch(int32_t context, int32_t group, int32_t head_dim) {
-    const size_t token = sizeof(int32_t) + sizeof(int16_t), dim = sizeof(int64_t) + sizeof(int32_t) + sizeof(int16_t);
+    const size_t token = sizeof(int32_t) + sizeof(int16_t);
+    const size_t dim = sizeof(int64_t) + sizeof(int32_t) + sizeof(int16_t);
     const size_t stride = (size_t)pages_of(context) * PAGE_TOKENS + SKEW;
     (void)group; /* pairs are worked on in blocks, whatever the group */
     return PAIRS * (stride * token + (size_t)head_dim * dim) + stride * sizeof(int16_t);

@@ -129,8 +129,8 @@ void NAMED(store, SET)(const float *k, const float *v, int8_t *page, int32_t tok
                        float inverse_k, int32_t zero_k, float inverse_v, int32_t zero_v) {
     const int32_t d = shape.head_dim;
     const size_t head_bytes = (size_t)PAGE_TOKENS * (size_t)d;
-    int8_t *keys = page + 2 * (size_t)cache * (size_t)shape.kv_heads * head_bytes + 4 * token;
-    int8_t *values = page + (2 * (size_t)cache + 1) * (size_t)shape.kv_heads * head_bytes + token / 4 * 4 * d + token % 4;
+    int8_t *cached = page + 2 * (size_t)cache * (size_t)shape.kv_heads * head_bytes, *keys = cached + 4 * token;
+    int8_t *values = cached + (size_t)shape.kv_heads * head_bytes + token / 4 * 4 * d + token % 4;
     int8_t row[HEAD_DIM_MAX];
     for (int32_t head = 0; head < shape.kv_heads; head++, keys += head_bytes, values += head_bytes) {
         quantise(k + head * d, row, d, inverse_k, zero_k);
