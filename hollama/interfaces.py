@@ -10,12 +10,15 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hollama.types import Thoughts
+
 Logits = NDArray[np.float32]  # (vocabulary,)
+T = TypeVar("T")
 
 # ── samplers ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -40,14 +43,30 @@ class Sampler(Protocol):
         ...
 
 
+class Vocabulary(Protocol):
+    """A loaded model's tokens, for samplers that look at the text of an answer."""
+
+    stop_tokens: frozenset[int]
+
+    def pieces(self) -> list[bytes]:
+        """The bytes each token adds to running text, by id; empty for a control token. Slow: use it in `derive`."""
+        ...
+
+    def derive(self, make: Callable[[Vocabulary], T]) -> T:
+        """What `make` makes of this vocabulary: made once for a loaded model, shared by all its requests."""
+        ...
+
+
 @dataclass(frozen=True)
 class SamplerContext:
     """What a sampler may know of its request."""
 
-    options: Mapping[str, Any]  # merged: built-in defaults < Modelfile < request
+    options: Mapping[str, Any]  # merged: built-in defaults < Modelfile < request; `format` is the request's
     prompt: Sequence[int]  # token ids
     vocab_size: int
     context: int  # tokens the model can hold
+    vocabulary: Vocabulary | None = None  # None where only ids are known
+    thoughts: Thoughts | None = None  # None where the answer begins at once
 
 
 @dataclass(frozen=True)
@@ -55,8 +74,8 @@ class SamplerSpec:
     """A sampler on offer. `build` returns None where the options leave it switched off.
 
     A sampler without state may be a plain function from logits to logits. The chain runs in ascending `order`; ours
-    keep llama.cpp's: penalties 100, top-k 200, typical-p 300, top-p 400, min-p 500, temperature 600, mirostat 700,
-    greedy 900.
+    keep llama.cpp's: constraint 50, penalties 100, top-k 200, typical-p 300, top-p 400, min-p 500, temperature 600,
+    mirostat 700, greedy 900.
     """
 
     name: str
@@ -64,6 +83,7 @@ class SamplerSpec:
     build: Callable[[SamplerContext], Sampler | Callable[[Logits], Logits] | None]
     options: tuple[str, ...] = ()  # names it reads, so that a Modelfile's PARAMETER may set them
     help: str = ""
+    check: Callable[[Mapping[str, Any]], None] | None = None  # RequestError for bad options, before a model is loaded
 
 
 # ── tokenizers ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -33,6 +33,15 @@ class Message:
 
 
 @dataclass(frozen=True)
+class Thoughts:
+    """An answer may begin with thoughts between these tags; `begun` says that the prompt ends within them already."""
+
+    opening: str
+    closing: str
+    begun: bool = False
+
+
+@dataclass(frozen=True)
 class Terms:
     """What every generation request may say beside its prompt."""
 

@@ -47,14 +47,18 @@ class Engine:
         """Jobs that wait for a slot."""
         return self._scheduler.waiting + self._inbox.qsize()
 
-    def submit(self, job: Job) -> Stream:
+    def chain(self, job: Job) -> Chain:
+        """The samplers of a job, to be handed to `submit`: in a thread of one's own a grammar's holds up nobody."""
+        return make_chain(job, self._model, self._samplers, self._context)
+
+    def submit(self, job: Job, chain: Chain | None = None) -> Stream:
         """Queue a job; call it from a coroutine, on whose event loop the stream will be read.
 
         Raises ContextOverflow for a prompt longer than the context, RequestError for options or tokens without sense,
         PluginError if a sampler cannot be built, BackendError after `close`.
         """
         delivery = LoopDelivery(asyncio.get_running_loop())
-        ticket = make_ticket(job, delivery, self._model, self._samplers, self._context)
+        ticket = make_ticket(job, delivery, self._model, self._samplers, self._context, chain)
         with self._door:
             if self._closed:
                 raise BackendError("the model was unloaded; ask again to load it")
@@ -102,11 +106,22 @@ class Engine:
         self._model.close()
 
 
+def make_chain(job: Job, model: LoadedModel, samplers: Sequence[SamplerSpec], context: int) -> Chain:
+    """Raises RequestError, PluginError."""
+    known = SamplerContext(job.options, job.prompt, model.vocab_size, _room(job, context), job.vocabulary, job.thoughts)
+    return Chain(samplers, known)
+
+
 def make_ticket(
-    job: Job, delivery: Delivery, model: LoadedModel, samplers: Sequence[SamplerSpec], context: int
+    job: Job,
+    delivery: Delivery,
+    model: LoadedModel,
+    samplers: Sequence[SamplerSpec],
+    context: int,
+    chain: Chain | None = None,
 ) -> Ticket:
     """Check a job before it can hold up others; raises as `Engine.submit` says."""
-    room = max(1, min(integer(job.options, "num_ctx", context), context))
+    room = _room(job, context)
     if not job.prompt:
         raise RequestError("the prompt has no tokens; a model needs one at least")
     if len(job.prompt) > room:
@@ -118,6 +133,11 @@ def make_ticket(
             raise RequestError(
                 f"token {token} is outside the vocabulary of {model.vocab_size}; is it of another model?"
             )
-    chain = Chain(samplers, SamplerContext(job.options, job.prompt, model.vocab_size, room))
+    chain = chain or make_chain(job, model, samplers, context)
     guesses = integer(job.options, "draft_num_predict", MOST)
     return Ticket(job, chain, delivery, room, most_tokens(job, room), kept_tokens(job, room), guesses)
+
+
+def _room(job: Job, context: int) -> int:
+    """Tokens of context the job may fill."""
+    return max(1, min(integer(job.options, "num_ctx", context), context))

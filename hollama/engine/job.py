@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from hollama.interfaces import Vocabulary
+from hollama.types import Thoughts
+
 
 class Listener(Protocol):
     """Turns a job's tokens into text. Called on the engine's thread; if it raises, its job fails and no other."""
@@ -32,6 +35,8 @@ class Job:
     stop_tokens: frozenset[int] = frozenset()
     shift: bool = True  # False: a full context ends the answer
     top_logprobs: int | None = None  # None: no log-probabilities at all
+    vocabulary: Vocabulary | None = None  # for samplers; the engine does not look into it, nor into the thoughts
+    thoughts: Thoughts | None = None
 
 
 @dataclass(frozen=True)

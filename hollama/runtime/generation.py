@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
@@ -38,11 +39,14 @@ async def answer(running: Running, question: Question) -> AsyncGenerator[Event]:
         prompt=question.prompt.tokens,
         listener=TextDecoder(tokenizer, question.options.get("stop") or ()),
         options=question.options,
-        stop_tokens=frozenset(running.info.eos_token_ids),
+        stop_tokens=running.vocabulary.stop_tokens,
         shift=terms.shift,
         top_logprobs=terms.top_logprobs if terms.logprobs else None,
+        vocabulary=running.vocabulary,
+        thoughts=reading.thoughts,
     )
-    async with aclosing(running.engine.submit(job)) as stream:
+    chain = await asyncio.to_thread(running.engine.chain, job)
+    async with aclosing(running.engine.submit(job, chain)) as stream:
         async for event in stream:
             if isinstance(event, Token):
                 for delta in _deltas(reading.push(event.text), _logprobs(tokenizer, event)):

@@ -16,10 +16,11 @@ from hollama.engine import Engine
 from hollama.errors import BackendError, FormatError, RequestError, StoreError
 from hollama.formats.hef import Hef
 from hollama.formats.package import PackageInfo, read_info, read_tokenizer
-from hollama.interfaces import LoadedModel, Tokenizer
+from hollama.interfaces import LoadedModel, Tokenizer, Vocabulary
 from hollama.plugins import Plugins
 from hollama.runtime.compile import Compiler
 from hollama.runtime.residency import Loaded, Wish
+from hollama.runtime.vocabulary import TokenizerVocabulary
 from hollama.store.model import StoredModel
 from hollama.store.store import Store
 
@@ -34,6 +35,7 @@ class Running:
 
     info: PackageInfo
     tokenizer: Tokenizer
+    vocabulary: Vocabulary
     engine: Engine
     device: LoadedModel
 
@@ -120,7 +122,8 @@ class ModelLoader:
         samplers = [contribution.spec for contribution in self._plugins.samplers.values()]
         context = min(context, device.limits.context)
         engine = Engine(device, samplers, parallel=self._settings.num_parallel, context=context)
-        return Loaded(Running(info, tokenizer, engine, device), context, info.context)
+        vocabulary = TokenizerVocabulary(tokenizer, device.vocab_size, frozenset(info.eos_token_ids))
+        return Loaded(Running(info, tokenizer, vocabulary, engine, device), context, info.context)
 
     def _compiled(self, target: Path, task: asyncio.Task[None]) -> None:
         del self._compiling[target]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from hollama.output import ThinkingSplitter, ToolCallParser
 from hollama.template import GoTemplate, PromptTemplate, ThinkingTags
-from hollama.types import Delta, JsonObject
+from hollama.types import Delta, JsonObject, Thoughts
 
 _ID = string.ascii_lowercase + string.digits
 _JINJA_CALLS = ("<tool_call>", "[TOOL_CALLS]", "<|tool_call|>", "<|python_tag|>")  # what families begin a call with
@@ -22,6 +22,7 @@ class Reading:
 
     thinking: ThinkingSplitter | None = None
     calls: ToolCallParser | None = None
+    thoughts: Thoughts | None = None  # what `thinking` looks for
 
     def push(self, text: str) -> list[Delta]:
         """What `text` makes certain."""
@@ -46,12 +47,12 @@ class Reading:
 def reading_of(template: PromptTemplate, prompt: str, tools: Sequence[JsonObject], thinks: bool) -> Reading:
     """A template says how its model writes thoughts and calls; a prompt may end within a thought already."""
     tags = template.thinking_tags if isinstance(template, GoTemplate) else _JINJA_THOUGHTS
-    thinking = None
+    thinking = thoughts = None
     if thinks and tags:
-        primed = prompt.rstrip().endswith(tags.opening)
-        thinking = ThinkingSplitter(tags.opening, tags.closing, primed)
+        thoughts = Thoughts(tags.opening, tags.closing, begun=prompt.rstrip().endswith(tags.opening))
+        thinking = ThinkingSplitter(thoughts.opening, thoughts.closing, thoughts.begun)
     tag = template.tool_call_tag if isinstance(template, GoTemplate) else _jinja_tag(template)
-    return Reading(thinking, ToolCallParser(tag, tools) if tools else None)
+    return Reading(thinking, ToolCallParser(tag, tools) if tools else None, thoughts)
 
 
 def _jinja_tag(template: PromptTemplate) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hollama.config import Settings
-from hollama.errors import HollamaError, RequestError
+from hollama.errors import RequestError
 from hollama.modelfile import check_options, default_options
 from hollama.plugins import Plugins
 from hollama.runtime.compile import Compiler
@@ -28,10 +28,6 @@ from hollama.store.store import Store
 from hollama.types import ChatRequest, Event, Finished, GenerateRequest, Rendered, Terms
 
 UNBOUNDED = 2**31  # tokens: more than any context
-
-
-class FormatUnavailable(HollamaError):
-    status = 501
 
 
 @dataclass(frozen=True)
@@ -65,6 +61,7 @@ class Runtime:
         self._settings = settings
         self._store = store
         self._loader = ModelLoader(settings, plugins, store, compiler)
+        self._checks = [entry.spec.check for entry in plugins.samplers.values() if entry.spec.check]
         self._residency = Residency[StoredModel, Running](
             self._loader,
             limit=settings.max_loaded_models,
@@ -130,6 +127,8 @@ class Runtime:
         able = await asyncio.to_thread(capabilities, model)
         _refuse_what_cannot_be(ask, model, able)
         given = await asyncio.to_thread(_given_options, model, ask.terms)
+        if not ask.empty:
+            await asyncio.to_thread(self._check, given)
         await self._loader.compiled(model)
         wish = Wish(_key(model), model, self._wanted_context(given))
         async with self._residency.use(wish, ask.terms.keep_alive) as loaded:
@@ -149,6 +148,11 @@ class Runtime:
                 async for event in events:
                     yield event
 
+    def _check(self, options: Mapping[str, Any]) -> None:
+        """Raises RequestError for what samplers refuse whatever the model."""
+        for check in self._checks:
+            check(options)
+
     def _wanted_context(self, given: Mapping[str, Any]) -> int:
         """Tokens; what nobody bounds is what the package was compiled for."""
         return max(given.get("num_ctx") or self._settings.context_length or UNBOUNDED, SMALLEST_CONTEXT)
@@ -161,7 +165,7 @@ def _key(model: StoredModel) -> str:
 
 def _given_options(model: StoredModel, terms: Terms) -> dict[str, Any]:
     """What the Modelfile and the request say, types checked; raises OptionInvalid."""
-    return dict(check_options(model.parameters)) | check_options(terms.options)
+    return dict(check_options(model.parameters)) | check_options(terms.options) | {"format": terms.format}
 
 
 def _refuse_what_cannot_be(ask: _Ask, model: StoredModel, able: Collection[str]) -> None:
@@ -177,5 +181,3 @@ def _refuse_what_cannot_be(ask: _Ask, model: StoredModel, able: Collection[str])
         raise RequestError(f'"{ask.model}" does not support thinking')
     if ask.images and not ask.terms.render_only:
         raise RequestError(f'"{ask.model}" does not support images')
-    if ask.terms.format is not None:
-        raise FormatUnavailable("structured output is not available yet; leave out format")

@@ -8,10 +8,10 @@ from __future__ import annotations
 from hollama.hookspecs import hookimpl
 from hollama.interfaces import SamplerSpec
 
-from . import greedy, min_p, mirostat, penalties, temperature, top_k, top_p, typical_p
+from . import constraint, greedy, min_p, mirostat, penalties, temperature, top_k, top_p, typical_p
 
 
 @hookimpl
 def hollama_samplers() -> list[SamplerSpec]:
-    modules = (penalties, top_k, typical_p, top_p, min_p, temperature, mirostat, greedy)
+    modules = (constraint, penalties, top_k, typical_p, top_p, min_p, temperature, mirostat, greedy)
     return [module.SPEC for module in modules]
