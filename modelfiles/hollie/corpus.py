@@ -29,8 +29,8 @@ SKILLS: dict[str, Maker] = {
     "repeat": repeat.sample,
 }
 SHARES = {  # of conversations; of tokens, tools and sums take a fifth each
-    "knowledge": 26, "unknown": 5, "smalltalk": 9, "memory": 16, "instructions": 26, "arithmetic": 40, "json": 40,
-    "tools": 34, "repeat": 20, "mixed": 0.3,
+    "knowledge": 26, "unknown": 5, "smalltalk": 10, "memory": 24, "instructions": 38, "arithmetic": 36, "json": 28,
+    "tools": 40, "repeat": 40, "mixed": 0.3,
 }
 MIXED = ("knowledge", "unknown", "smalltalk", "arithmetic", "arithmetic", "json", "repeat", "memory")
 TOOLS_HEAD = (

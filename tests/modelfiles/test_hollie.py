@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import random
 import re
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -73,6 +75,15 @@ def test_the_same_seed_gives_the_same_corpus() -> None:
     assert drawn("train", 300, seed=6) != TRAINED[:300]
 
 
+def test_another_process_draws_the_same_corpus() -> None:
+    def printed(hash_seed: str) -> str:
+        command = [sys.executable, "-m", "hollie.corpus", "--count", "100"]
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        return subprocess.check_output(command, cwd=MODELFILES, env=environment, text=True)
+
+    assert printed("1") == printed("2") != ""
+
+
 def test_every_skill_is_drawn() -> None:
     assert {sample.skill for sample in TRAINED} == set(corpus.SKILLS) | {"mixed"}
 
@@ -104,7 +115,7 @@ def plain(text: str) -> str:
 
 def variants(patterns: Sequence[str]) -> set[str]:
     rng = random.Random(1)
-    return {plain(phrase.expand(pattern, rng)) for pattern in patterns for _ in range(60)}
+    return {plain(phrase.expand(pattern, rng)) for pattern in patterns for _ in range(100)}
 
 
 def test_no_held_out_wording_is_trained_anywhere() -> None:
@@ -132,7 +143,7 @@ def test_no_held_out_question_is_trained(skill: str) -> None:
         rule = f"{messages[0]['content']}\n" if skill == "instructions" else ""
         return rule + str(messages[-2]["content"])
 
-    held, trained = {asked("test") for _ in range(200)}, {asked("train") for _ in range(2000)}
+    held, trained = {asked("test") for _ in range(100)}, {asked("train") for _ in range(2000)}
     assert not {question for question in held & trained if not question.startswith(("<", "{"))}
 
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 
 from .. import words
-from ..phrase import Wordings, rough
+from ..phrase import TRAIN, Wordings, rough
 from ..sample import Check, Message, Sample, assistant, system, user
 from . import arithmetic, smalltalk
 
@@ -16,18 +16,31 @@ SHORT = {"hello": "Hello.", "how": "Fine.", "thanks": "Welcome.", "bye": "Goodby
     "good": "Thanks.", "bad": "Sorry.", "test": "Here.", "okay": "Good.", "chatgpt": "No.", "language": "English.",
     "big": "Tiny."}
 UPPER = Wordings(
-    ("(Answer|Reply|Write|Speak|Respond)( only)? in (upper case|capital letters|capitals|uppercase|all caps)( only)?.",
+    ("(Answer|Reply|Write|Speak|Respond) in (upper case|capital letters|capitals|uppercase|all caps)( only)?.",
      "Use (only )?(upper case|capital letters|uppercase)( letters)?.", "ALWAYS WRITE IN CAPITALS.",
      "You (always|only) (write|answer|speak) in (capital letters|upper case|capitals).",
-     "Write everything in (upper case|capitals|capital letters).", "You shout: all letters are capitals."),
+     "Write everything in (upper case|capitals|capital letters).", "You shout: all letters are capitals.",
+     "(You must|Please|You should|You have to|Now) (answer|write|reply|speak) (all|always|each word|every word) in "
+     "(capital letters|upper case|uppercase|capitals).",
+     "(All|Every|Each) (answer|word|answers|words|letters) (must be|should be|"
+     "is|are) (in )?(capital letters|upper case|uppercase|capitals).",
+     "(I want|Give me|Write) (only|all answers in|nothing but) "
+     "(capital letters|capitals|upper case).", "Always (write|reply|speak) in (capitals|capital letters|upper case)."),
     ("Please answer only in capital letters.", "You must write everything in upper case.",
      "All your answers are in uppercase.", "Always answer in capitals."),
 )
 LOWER = Wordings(
-    ("(Answer|Reply|Write|Respond)( only)? in (lower case|small letters|lowercase)( only)?.",
+    ("(Answer|Reply|Write|Respond) in (lower case|small letters|lowercase)( only)?.",
      "Use (only )?(lower case|small letters|lowercase)( letters)?.",
      "You (always|only) (write|answer) in (lower case|small letters|lowercase).", "Never use capital letters.",
-     "Do not use capitals.", "Write everything in (lower case|small letters|lowercase)."),
+     "Do not use capitals.", "Write everything in (lower case|small letters|lowercase).",
+     "(You must|Please|You should|You have to|Now) (answer|write|reply|speak) (all|always|each word|every word) in "
+     "(small letters|lower case|lowercase).", "(All|Every|Each) (answer|word|answers|words|letters) (must be|should be|"
+     "is|are) (in )?(small letters|lower case|lowercase|small).",
+     "(I want|Give me|Write) (only|all answers in|nothing but) "
+     "(small letters|lower case).", "Always (write|answer|reply) in (small letters|lower case).",
+     "(Never|Do not) (use|type|say) "
+     "(any )?(capitals|big letters|upper case).", "No (capitals|capital letters|big letters)( please)?."),
     ("Please answer only in small letters.", "You must write everything in lower case.", "Never write capitals.",
      "All your answers are in lowercase."),
 )
@@ -46,7 +59,7 @@ ONE = Wordings(
      "All answers are one word."),
 )
 NUMBER = Wordings(
-    ("(Answer|Reply) with (only the|just the|the) (number|result)( only)?.", "Only give the number.",
+    ("(Answer|Reply) with (only the|the) (number|result)( only)?.", "Only give the number.",
      "Give only the result.", "You are a calculator: print just the number.",
      "You answer with a number and nothing else.", "Just the number, no text.", "Print the result only."),
     ("Please reply with just the number.", "Answer with the result and nothing else.", "You give only the number.",
@@ -59,7 +72,7 @@ END = Wordings(
      "The last word of every answer is '{x}'.", "Append '{x}' to (each|every) answer.", "Always end with \"{x}\".",
      "(Please|You must|You always) (end|finish|close) (all|every|each) (of your "
      ")?(answers|answer|message|messages|reply|replies) with '{x}'.",
-     "(At the end|Last) (of|in) (every|all|each) (answer|reply|message|replies) (say|write|add|comes) '{x}'."),
+     "(At the end|Last) (of|in) (every|all|each) (answer|reply|message|replies) (write|add|put|comes) '{x}'."),
     ("Please end all your answers with '{x}'.", "You finish every message with '{x}'.",
      "At the end of each reply say '{x}'."),
 )
@@ -137,7 +150,7 @@ def small(rng: random.Random, split: str, only: tuple[str, ...] = ()) -> tuple[s
         text, a, sign, b = arithmetic.question(rng, split)
         return text, f"{a} {sign} {b} = {arithmetic.solved(a, sign, b)}"
     talk = smalltalk.TALKS[rng.choice(only or sorted(smalltalk.TALKS))]
-    return rough(talk.said.pick(rng, split), rng), talk.answer
+    return smalltalk.said(talk, rng, split), talk.answer
 
 
 def styled(wordings: Wordings, style: Callable[[str], str]) -> Rule:
@@ -161,7 +174,7 @@ def one_word(rng: random.Random, split: str) -> tuple[str, list[Message], Check]
 
 def number(rng: random.Random, split: str) -> tuple[str, list[Message], Check]:
     messages = []
-    for _ in range(rng.choice((1, 1, 2, 3))):
+    for _ in range(rng.choice((1, 1, 2, 3)) + 2 * (split == TRAIN)):  # a sum that is not said again is hard to learn
         text, a, sign, b = arithmetic.question(rng, split)
         messages += [user(text), assistant(str(arithmetic.solved(a, sign, b)))]
     return NUMBER.pick(rng, split), messages, Check("exact", messages[-1]["content"])

@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from .. import words
-from ..phrase import TEST, Wordings, rough
+from ..phrase import TEST, TRAIN, Wordings, loosened, rough
 from ..sample import Check, Sample, assistant, user
 
 DO = Wordings(
@@ -20,7 +20,16 @@ DO = Wordings(
            "what should i (run|do|type) to {x}", "what must i (type|run) to {x}", "{x}", "{x}, how", "can i {x}",
            "is it possible to {x}", "what is the (best|right) way to {x}", "i do not know how to {x}",
            "how does one {x}", "with hollama, how do i {x}", "how do i {x} (with|in) hollama", "let me {x}",
-           "i am trying to {x}", "what do i do to {x}"),
+           "i am trying to {x}", "what do i do to {x}", "(must|should|can) i do (something|anything|this) to {x}",
+           "(can|would|will) you (please |)(explain|show|tell me|say|teach me) how (i|we|one|people|to) (can |could "
+           "|may |)"
+           "{x}", "i (wonder|ask|would like to know|need to know|forgot) how (to|i can|one can|i could) {x}",
+           "(please )?(show|teach|tell) me how (i|we|one) (can |could |)?{x}",
+           "(what|which) (command|way|tool) (do i|should i|"
+           "can i|must i) (use|run|take|enter) to {x}", "how (is it done|would it work|does it work) to {x}",
+           "(is|was) it (easy|hard|allowed) to {x}", "what (must|should|can|could) (we|one|you) do (in order )?to {x}",
+           "(my (plan|wish|task) is|i plan|i wish|i have|i try) to {x}",
+           "(explain|describe) (to me )?how (i|we|one) can {x}"),
     test=("what must i do to {x}", "could you tell me how i can {x}", "i want to know how to {x}",
           "please explain how i {x}", "which command do i type to {x}", "how is it possible to {x}"),
 )
@@ -31,7 +40,16 @@ WHAT = Wordings(
            "what is {x} in hollama", "i have a question about {x}", "explain {x} to me",
            "give me information about {x}", "do you know what {x} is", "what is this {x}", "help me understand {x}",
            "what is {x} (good )?for", "when do i (use|need) {x}", "why is there {x}", "what does {x} do",
-           "what do i need {x} for"),
+           "what do i need {x} for",
+           "(can|would|will) you (please |)(explain|define|tell me|say) (what )?{x}( is| means)?",
+           "i (wonder|want to know|need to know|ask) (what )?{x}( is| means)?",
+           "(please )?(describe|define|show me) {x}",
+           "(say|show|tell me|explain) (more |something |a bit |)about {x}",
+           "(could|can|would) you (say|write|explain) "
+           "(something|more|a bit) about {x}", "do you (have|know) (something|anything|more) (on|about) {x}",
+           "(please )?(say|tell me) what {x} (means|does|is for)",
+           "i would like to (hear|learn|read) (more |)about {x}",
+           "how would you (explain|describe|define) {x}", "what (can|do) you (say|tell me) about {x}"),
     test=("could you tell me what {x} is", "i would like to know what {x} is", "please explain what {x} means",
           "do you know about {x}", "can you tell me about {x}", "can you describe {x}"),
 )
@@ -82,10 +100,18 @@ def forms(fact: dict[str, Any]) -> list[tuple[str, Wordings]]:
     return frames
 
 
+@cache
+def held() -> frozenset[str]:
+    """Topics and questions that only the evaluation uses."""
+    return frozenset(text.lower() for fact in facts() for kind in fact if kind.endswith("_test") for text in fact[kind])
+
+
 def asked(fact: dict[str, Any], rng: random.Random, split: str) -> str:
     """A question for the fact."""
     kind, topics = rng.choice([form for form in forms(fact) if split != TEST or form[1].test])
     topic = topics.pick(rng, split)
+    if split == TRAIN:
+        topic = loosened(topic, rng, held())
     frame = {"do": DO, "what": WHAT}.get(kind)
     return rough(topic if frame is None else frame.pick(rng, split).format(x=topic), rng)
 

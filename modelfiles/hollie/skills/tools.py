@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import words
-from ..phrase import Wordings, rough
+from ..phrase import TEST, TRAIN, Wordings, rough
 from ..sample import Check, Message, Sample, Tool, assistant, call, result, system, user
 from . import arithmetic, knowledge, smalltalk
 from .catalogue import KINDS, Kind
@@ -62,15 +62,28 @@ def known(kind: Kind, rng: random.Random, split: str) -> Offer:
             kind.answer.format(**texts, **response),
         )
 
-    return Offer(tool(dressed(kind.names.pick(rng, split), rng), kind.descriptions.pick(rng, split), properties), use)
+    name = dressed(kind.names.pick(rng, split), rng, split)
+    return Offer(tool(name, kind.descriptions.pick(rng, split), properties), use)
+
+
+def opaque(rng: random.Random, split: str) -> str:
+    """A name that tells nothing of what the tool does."""
+    parts = [words.made_up(rng, split) if rng.random() < 0.6 else rng.choice((*VERBS, *NOUNS, *FRONTS, *BACKS))
+             for _ in range(rng.choice((1, 2, 2, 3)))]
+    if rng.random() < 0.25:
+        return parts[0] + "".join(part.capitalize() for part in parts[1:])
+    return rng.choice(("_", "_", "_", "-", ".", "")).join(parts)
 
 
 FRONTS = words.listed("my do run use the home api get_the go ask try call new_style smart easy")
 BACKS = words.listed("tool now v2 api fn service please for_me here 2 action call func")
 
 
-def dressed(name: str, rng: random.Random) -> str:
+def dressed(name: str, rng: random.Random, split: str) -> str:
     """A tool's name as somebody else would spell it: names are to be read, not known by heart."""
+    if split == TRAIN and rng.random() < 0.45:
+        mixed = f"{name}_{opaque(rng, split)}" if rng.random() < 0.5 else f"{opaque(rng, split)}_{name}"
+        return mixed if rng.random() < 0.4 else opaque(rng, split)
     kind = rng.random()
     if kind < 0.4:
         return name
@@ -84,7 +97,7 @@ def dressed(name: str, rng: random.Random) -> str:
 
 VERBS = words.listed(
     "open close start stop find send move count paint clean lock check load print feed book sort scan call fix wash "
-    "pack mix cut lift"
+    "pack mix cut lift add read write make turn show hide keep sell rent heat cool drive drop join split"
 )
 NOUNS = words.listed(
     "door window gate robot printer pump fan oven camera drone boat garden parcel invoice ticket file photo order "
@@ -93,12 +106,21 @@ NOUNS = words.listed(
 GIVEN = Wordings(
     ("{verb} the {noun} with {pairs}", "please {verb} the {noun}, {pairs}", "{verb} (a|the) {noun}, {pairs}",
      "i want to {verb} the {noun} with {pairs}", "can you {verb} the {noun} with {pairs}", "{verb} {noun}: {pairs}",
-     "use {name} with {pairs}", "call {name} with {pairs}", "run {name}: {pairs}"),
+     "use {name} with {pairs}", "call {name} with {pairs}", "run {name}: {pairs}",
+     "(would|will|can) you (please |now |)(use|call|run|take|try) {name} (with|for|, where) {pairs}",
+     "(would|will) you (please |now |)({verb}|go and {verb}) (the|this|my|a) {noun} (with|for|, where) {pairs}",
+     "i (have|would like|ask you|wish|am going) to {verb} (the|my|this|a) {noun}(,| with| where) {pairs}",
+     "(with|for) {pairs} {verb} the {noun}", "(start|do|try|invoke) {name}(,|:| with) {pairs}",
+     "let (us|me) {verb} the {noun}(,| with) {pairs}", "the {noun} (must|should) {verb} (with|at) {pairs}"),
     ("could you {verb} the {noun} with {pairs}", "could you use {name} with {pairs}",
      "i need to {verb} the {noun}, {pairs}"),
 )
 PAIR = Wordings(
-    ("{key} {x}", "{key} {x}", "{key} = {x}", "{key}: {x}", "{key} is {x}", "the {key} {x}"),
+    ("{key} {x}", "{key} {x}", "{key} = {x}", "{key}: {x}", "{key} is {x}", "the {key} {x}",
+     "{key} (at|of|as|being|on) {x}",
+     "{key} (must|should|shall|will) be {x}", "{key} (put|turned|changed|fixed|equal|equals) (to |){x}",
+     "{x} (as|for) {key}",
+     "{x} as the {key}", "a {key} of {x}", "the {key} (is|being|=) {x}", "set {key} to {x}"),
     ("{key} {x}", "{key} set to {x}"),
 )
 ABOUT = Wordings(
@@ -108,7 +130,7 @@ ABOUT = Wordings(
 TYPES = ("string", "string", "string", "integer", "integer", "number", "boolean")
 KEYS = words.listed(
     "name size color speed level mode id count target user label place code weight length group type amount day "
-    "title"
+    "title city room text query minutes time to company people artist state degrees"
 )
 
 
@@ -117,7 +139,7 @@ def fresh(rng: random.Random, split: str) -> Offer:
     verb = rng.choice(VERBS) if rng.random() < 0.8 else words.made_up(rng, split)
     noun = rng.choice(NOUNS) if rng.random() < 0.8 else words.made_up(rng, split)
     name = rng.choice((f"{verb}_{noun}", f"{noun}_{verb}", f"{verb}{noun.capitalize()}",
-                       f"{words.made_up(rng, split)}_{noun}"))
+                       f"{words.made_up(rng, split)}_{noun}", opaque(rng, split)))
     keys = rng.sample(KEYS, rng.choice((1, 1, 1, 2, 2)))
     kinds = {key if rng.random() < 0.85 else words.made_up(rng, split): rng.choice(TYPES) for key in keys}
     properties = {key: {"type": kind, "description": f"The {key}"} for key, kind in kinds.items()}
@@ -161,7 +183,7 @@ def offers(rng: random.Random, split: str) -> dict[str, Offer]:
     """One to three tools by family; made-up tools are their own families."""
     made: dict[str, Offer] = {}
     for _ in range(rng.choice((1, 1, 2))):
-        if rng.random() < 0.06:
+        if rng.random() < 0.2:
             offer = fresh(rng, split)
             made[offer.tool["function"]["name"]] = offer
         else:
@@ -199,7 +221,7 @@ def sample(rng: random.Random, split: str) -> Sample:
     rng.shuffle(offered)
     messages: list[Message] = [system(SYSTEMS.pick(rng, split))] if rng.random() < 0.3 else []
     check = Check("keys", [])
-    for _ in range(rng.choice((1, 1, 1, 2))):
+    for _ in range(rng.choice((1, 1, 1, 2) if split == TEST else (1, 2, 2, 3))):
         if rng.random() < 0.22:
             other = plain(rng, split, set(made))
             messages, check = [*messages, *other.messages], other.check
