@@ -10,7 +10,7 @@ from hollama.interfaces import Logits, SamplerContext, SamplerSpec
 from hollama.sampling.options import number
 from hollama.sampling.probabilities import log
 
-from .mirostat import version
+from .cuts import cuts
 
 
 def min_p(logits: Logits, p: float) -> Logits:
@@ -21,7 +21,7 @@ def min_p(logits: Logits, p: float) -> Logits:
 
 def build(context: SamplerContext) -> Callable[[Logits], Logits] | None:
     p = min(number(context.options, "min_p", 0.0), 1.0)
-    return None if p <= 0 or version(context.options) else lambda logits: min_p(logits, p)
+    return None if p <= 0 or not cuts(context.options) else lambda logits: min_p(logits, p)
 
 
 HELP = "min_p: tokens with at least that part of the largest probability; 0 for all"

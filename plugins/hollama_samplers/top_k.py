@@ -8,12 +8,12 @@ from hollama.interfaces import Logits, SamplerContext, SamplerSpec
 from hollama.sampling.options import integer
 from hollama.sampling.probabilities import keep, largest
 
-from .mirostat import version
+from .cuts import cuts
 
 
 def build(context: SamplerContext) -> Callable[[Logits], Logits] | None:
     k = integer(context.options, "top_k", 40)
-    if not 0 < k < context.vocab_size or version(context.options):
+    if not 0 < k < context.vocab_size or not cuts(context.options):
         return None
     return lambda logits: keep(logits, largest(logits, k))
 

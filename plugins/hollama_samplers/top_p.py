@@ -10,7 +10,7 @@ from hollama.interfaces import Logits, SamplerContext, SamplerSpec
 from hollama.sampling.options import number
 from hollama.sampling.probabilities import keep, ranked
 
-from .mirostat import version
+from .cuts import cuts
 
 
 def top_p(logits: Logits, p: float) -> Logits:
@@ -22,7 +22,7 @@ def top_p(logits: Logits, p: float) -> Logits:
 
 def build(context: SamplerContext) -> Callable[[Logits], Logits] | None:
     p = number(context.options, "top_p", 0.9)
-    return None if p >= 1 or version(context.options) else lambda logits: top_p(logits, p)
+    return None if p >= 1 or not cuts(context.options) else lambda logits: top_p(logits, p)
 
 
 SPEC = SamplerSpec("top_p", 400, build, ("top_p",), "top_p: the most likely tokens with that mass; 1 for all")
