@@ -10,6 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+import xxhash
+
+_PIECE = 32 << 20  # bytes
+
 
 def map_file(path: Path) -> memoryview:
     """The file's bytes, read-only and mapped. The map lives until the last view of it is gone.
@@ -20,6 +24,27 @@ def map_file(path: Path) -> memoryview:
         if os.fstat(file.fileno()).st_size == 0:  # mmap refuses those
             return memoryview(b"")
         return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def hash_mapped(data: memoryview, start: int, stop: int) -> int:
+    """XXH3-64 of data[start:stop], where `data` is a whole mapped file.
+
+    Read piece by piece, the next one asked for ahead, and none of it stays in the process's memory.
+    """
+    digest = xxhash.xxh3_64()
+    for first in range(start, stop, _PIECE):
+        last = min(first + _PIECE, stop)
+        _advise(data, "MADV_WILLNEED", last, min(last + _PIECE, stop))
+        digest.update(data[first:last])
+        _advise(data, "MADV_DONTNEED", first, last)
+    return digest.intdigest()
+
+
+def _advise(data: memoryview, advice: str, start: int, stop: int) -> None:
+    """Tell the system what becomes of a part of a mapped file, where it listens."""
+    start -= start % mmap.PAGESIZE
+    if isinstance(data.obj, mmap.mmap) and hasattr(mmap, advice) and stop > start:
+        data.obj.madvise(getattr(mmap, advice), start, stop - start)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from hollama.errors import HefError
 from hollama.formats import hef_pb2 as pb
-from hollama.formats.files import atomic_write, map_file
+from hollama.formats.files import atomic_write, hash_mapped, map_file
 from hollama.formats.hef_container import (
     HEADER_SIZE,
     Container,
@@ -100,14 +100,23 @@ class Resources(Mapping[str, memoryview]):
     _verified: set[str]
 
     def __getitem__(self, name: str) -> memoryview:
-        entry = self._entries[name]
-        start = self._zero_point + entry.offset
-        view = self._data[start : start + entry.size]
+        view, entry = self.peek(name), self._entries[name]
         if name not in self._verified:
-            if entry.xxhash and entry.xxhash != xxhash.xxh3_64_intdigest(view):
+            start = self._zero_point + entry.offset
+            if entry.xxhash and entry.xxhash != hash_mapped(self._data, start, start + entry.size):
                 raise HefHashMismatch(f"resource {name!r} of the HEF was damaged; copy or pull the file again")
             self._verified.add(name)
         return view
+
+    def trust(self) -> None:
+        """Hash none of them: the whole file was."""
+        self._verified.update(self._entries)
+
+    def peek(self, name: str) -> memoryview:
+        """A resource of which little is read, without the hash. Raises KeyError."""
+        entry = self._entries[name]
+        start = self._zero_point + entry.offset
+        return self._data[start : start + entry.size]
 
     def __contains__(self, name: object) -> bool:  # Mapping's own would hash the content
         return name in self._entries
@@ -189,16 +198,20 @@ class Hef:
         return struct.pack("<Q", checksum).hex()
 
     def verify(self) -> None:
-        """Check the hash of every resource and, of a file that hollama wrote, every single byte. Reads the whole file.
+        """Check every single byte of a file that hollama wrote, of others the resources. Reads the whole file once.
 
-        HailoRT does not say whether other writers' checksum of the whole can be relied on. Raises HefError.
+        HailoRT does not say whether other writers' checksum of the whole can be relied on. What was read does not stay
+        in the process's memory. Raises HefError.
         """
+        ours = OUR_EXTENSION in self.proto.optional_extensions
+        proto_size = self.container.proto.stop - HEADER_SIZE
+        if ours and self._data[:HEADER_SIZE] == _header(self._data, self.proto, proto_size, len(self.ccws)):
+            self.resources.trust()
+            return
         for name in self.resources:
             self.resources[name]
-        if OUR_EXTENSION in self.proto.optional_extensions:
-            proto_size = self.container.proto.stop - HEADER_SIZE
-            if self._data[:HEADER_SIZE] != _header(self._data, self.proto, proto_size, len(self.ccws)):
-                raise HefHashMismatch("the HEF differs from what hollama wrote: it was damaged; copy or pull it again")
+        if ours:
+            raise HefHashMismatch("the HEF differs from what hollama wrote: it was damaged; copy or pull it again")
 
 
 def _parse(data: memoryview) -> pb.HefFile:
@@ -338,6 +351,6 @@ def _header(data: memoryview, proto: pb.HefFile, proto_size: int, ccws_size: int
         padding=zero_point - HEADER_SIZE - proto_size,
         ccws_size=ccws_size,
         extra=len(data) - zero_point - ccws_size,
-        xxh3=xxhash.xxh3_64_intdigest(data[HEADER_SIZE:]),
+        xxh3=hash_mapped(data, HEADER_SIZE, len(data)),
         proto_xxh3=xxhash.xxh3_64_intdigest(data[HEADER_SIZE : HEADER_SIZE + proto_size]),
     )

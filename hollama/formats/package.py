@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,14 +101,19 @@ def read_tokenizer(hef: Hef) -> bytes:
 
 def resource(hef: Hef, name: str) -> memoryview:
     """An external resource, or a HefError that says it is missing."""
+    return _find(hef.resources.__getitem__, name)
+
+
+def _find(get: Callable[[str], memoryview], name: str) -> memoryview:
     try:
-        return hef.resources[name]
+        return get(name)
     except KeyError:
         raise HefError(f'the package has no resource "{name}"; is it a vision or speech model?') from None
 
 
 def _tensors(hef: Hef) -> tuple[tuple[str, str, tuple[int, ...]], ...]:
-    weights = SafetensorsFile.from_buffer(resource(hef, WEIGHTS))
+    """Of the weights only the header is read; whoever runs them checks the rest."""
+    weights = SafetensorsFile.from_buffer(_find(hef.resources.peek, WEIGHTS))
     infos = ((name, weights.info(name)) for name in weights.names)
     return tuple((name, str(info.dtype), tuple(info.shape)) for name, info in infos)
 

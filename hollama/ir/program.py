@@ -1,6 +1,6 @@
 """A graph with its weights as a program of the native executor: values get their places, instructions their addresses.
 
-    program = compile_program(graph, weights, Layout(kernels="avx2", threads=2, rows=512, context=2048))
+    program = compile_program(graph, weights, Layout(kernels="avx2", threads=2, rows=512, context=2048, memory=free))
 
 Weights are pointed to where they lie, never copied. Knows no package and no pages.
 """
@@ -21,6 +21,8 @@ from hollama.kernels import golden, native
 from hollama.kernels.golden import Quantisation
 from hollama.kernels.native import F32, Operation
 
+_PIECE = 4096  # positions
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -30,16 +32,24 @@ class Layout:
     threads: int
     rows: int  # of a step
     context: int  # tokens
+    memory: int  # bytes that values and tables may take
 
 
 def compile_program(graph: Graph, weights: QuantisedWeights, layout: Layout) -> native.Program:
-    """Reads all weights of linear layers once. Raises BackendError for weights or graphs the executor cannot take."""
+    """Reads all weights of linear layers once.
+
+    Raises BackendError for weights or graphs that the executor cannot take, and where memory would not suffice, before
+    any is taken.
+    """
     plan = Plan(graph, weights.ranges)
     places, shapes = assign_places(plan)
     layers = _Layers(weights, layout.threads)
     operands = _Operands(places)
     instructions = [_instruction(step, operands, layers, weights.norms, graph.head_dim) for step in plan.steps]
-    cosine, sine = golden.cos_sin(np.arange(layout.context), weights.theta)
+    tables = 2 * layout.context * weights.theta.nbytes
+    if tables > layout.memory:
+        raise BackendError(f"the angles of {layout.context} positions exceed the free memory; ask for less context")
+    cosine, sine = _angles(weights.theta, layout.context)
     if not weights.table.flags.aligned or not weights.table.flags.c_contiguous:
         raise BackendError("the embedding table does not start at a whole number; compile the model again")
     buffers = [native.Buffer(shape.kind, shape.width, shape.selected) for shape in shapes]
@@ -53,7 +63,16 @@ def compile_program(graph: Graph, weights: QuantisedWeights, layout: Layout) -> 
         table=native.address(weights.table), table_count=weights.table.size, vocabulary=len(weights.table),
         cosine=native.address(cosine), sine=native.address(sine),
     )  # fmt: skip
-    return native.Program(spec, [weights, layers, cosine, sine])
+    return native.Program(spec, [weights, layers, cosine, sine], layout.memory - tables)
+
+
+def _angles(theta: F32, context: int) -> tuple[F32, F32]:
+    """cos and sin of all positions, made in pieces: on the way they take five times the memory."""
+    cosine, sine = np.empty((2, context, len(theta)), np.float32)
+    for start in range(0, context, _PIECE):
+        piece = slice(start, min(start + _PIECE, context))
+        cosine[piece], sine[piece] = golden.cos_sin(np.arange(piece.start, piece.stop), theta)
+    return cosine, sine
 
 
 def assign_places(plan: Plan) -> tuple[list[int], list[Shape]]:

@@ -179,13 +179,16 @@ def layer(weights: PackedLinear, row_sum: NDArray[np.int32]) -> Layer:
 class Program:
     """A program on its threads. `kept` is what the spec points to; it lives as long as the program."""
 
-    def __init__(self, spec: Spec, kept: Sequence[object]) -> None:
-        """Raises BackendError for a spec that leaves its own bounds, or without memory for its values."""
+    def __init__(self, spec: Spec, kept: Sequence[object], memory: int) -> None:
+        """Raises BackendError for a spec that leaves its own bounds, or whose values take more than `memory` bytes."""
         self._library, self._kept = library(), (spec, *kept)
         self._width = spec.buffer[spec.logits].width if 0 <= spec.logits < spec.buffers else 0
         failure = Failure()
+        self._handle: int | None = None
         self.nbytes: int = self._library.program_size(byref(spec))
-        self._handle: int | None = self._library.program_new(byref(spec), byref(failure))
+        if self.nbytes > memory:
+            raise BackendError(f"the values of a step need {self.nbytes >> 20} MiB, {memory >> 20} MiB are free")
+        self._handle = self._library.program_new(byref(spec), byref(failure))
         if self._handle is None:
             what = failure.message.decode() if failure.message else "unknown"
             raise BackendError(f"the native engine refuses the program (instruction {failure.instruction}): {what}")

@@ -181,7 +181,8 @@ def load(package: Path, context: int) -> EmulatedModel:
     rows = max(_MOST_ROWS, info.prefill_chunk)
     limits = Limits(_context(info, context), info.prefill_chunk, _MOST_SESSIONS, rows)
     pool = _make_pool(graph, settings, limits.context)
-    runner = make_runner(graph, weights, settings, rows=rows, context=limits.context)
+    memory = available_memory() - pool.memory.nbytes
+    runner = make_runner(graph, weights, settings, rows=rows, context=limits.context, memory=memory)
     mapped = 0 if settings.kernels == NUMPY else sum(layer.packed.nbytes for layer in weights.linears.values())
     return EmulatedModel(runner, pool, limits, graph.output.width, key, mapped)
 

@@ -98,7 +98,7 @@ def _segment(feed: Feed) -> Segment:
 
 
 def make_runner(
-    graph: Graph, weights: QuantisedWeights, settings: EmulatorSettings, *, rows: int, context: int
+    graph: Graph, weights: QuantisedWeights, settings: EmulatorSettings, *, rows: int, context: int, memory: int
 ) -> Runner:
     """Raises BackendError for a package that the kernels cannot take, or without memory for its values.
 
@@ -107,7 +107,7 @@ def make_runner(
     """
     try:
         if settings.kernels != NUMPY:
-            layout = Layout(settings.kernels, settings.threads, rows, context)
+            layout = Layout(settings.kernels, settings.threads, rows, context, memory)
             return NativeRunner(compile_program(graph, weights, layout))
         threadpool_limits(1, "blas")
         return NumpyRunner(graph, QuantisedArithmetic(graph, weights, context))
