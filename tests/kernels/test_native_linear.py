@@ -3,6 +3,7 @@
 import ctypes
 from ctypes import c_float, c_int32, c_void_p
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -95,7 +96,7 @@ def native(library, kernels, case, cuts=(), in_place=False):
     pointers = [ctypes.POINTER(Linear), ctypes.POINTER(Activations), Matrix, Matrix, c_int32, c_int32, c_void_p]
     linear = ctypes.CFUNCTYPE(None, *pointers)(kernels.linear)
     bounds = [0, *sorted(cut % (weights.panels + 1) for cut in cuts), weights.panels]
-    for first, last in zip(bounds, bounds[1:], strict=False):
+    for first, last in pairwise(bounds):
         linear(weights, x, Matrix(out.ctypes.data, outputs + 3), add, first, last, scratch.ctypes.data)
     assert memory and more and (out[:, outputs:] == 5.5).all()
     return out[:, :outputs]
@@ -111,7 +112,7 @@ def random_weights(rng, inputs, outputs, group, bias=True):
 @st.composite
 def cases(draw, rows):
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    inputs, outputs = draw(st.integers(1, 400)), draw(st.integers(1, 100))
+    inputs, outputs = draw(st.integers(1, 400) | st.integers(500, 1400)), draw(st.integers(1, 100))
     bits, group = draw(st.sampled_from([8, 8, 16])), draw(st.sampled_from([32, 64, 128, 0]))
     weights = random_weights(rng, inputs, outputs, group, draw(st.booleans()))
     count = draw(rows)

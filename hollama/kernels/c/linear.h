@@ -20,30 +20,51 @@ static inline const uint8_t *scales_panel(const Linear *linear, int32_t panel) {
     return linear->group_scale + (size_t)panel * linear->blocks * linear->scales * PANEL;
 }
 
-/* One row of one panel. low and high hold D of the low and high bytes; high is NULL for 8 bits. */
-static inline void finish(const Linear *linear, const Activations *x, int32_t row, int32_t panel, const int32_t *low,
-                          const int32_t *high, Matrix out, Matrix add) {
+/* What makes a float of a panel's sums. */
+typedef struct {
+    float scale[PANEL];     /* f32(s * r) */
+    int64_t offset[PANEL];  /* the zero point's share */
+    int32_t offset32[PANEL]; /* modulo 2^32 */
+} Finish;
+
+static ALWAYS_INLINE void finish_row(const Finish *f, const int32_t *low, const int32_t *high, const float *bias,
+                                     const float *add, float *to, const int32_t count) {
     float y[PANEL];
-    const int32_t first = panel * PANEL, count = smaller(PANEL, linear->outputs - first);
-    const int32_t *row_sum = linear->row_sum + first;
-    const float *row_scale = linear->row_scale + first;
-    if (high) { /* q - z = 256 * high + low + 128 * 257 - z */
-        const int64_t centre = 128 * 257 - x->zero_point;
+    if (high)
         for (int c = 0; c < PANEL; c++)
-            y[c] = (float)(256 * (int64_t)high[c] + low[c] + centre * row_sum[c]) * (x->scale * row_scale[c]);
-    } else { /* the result fits, what is on the way may wrap */
-        const uint32_t centre = (uint32_t)(128 - x->zero_point);
+            y[c] = (float)(256 * (int64_t)high[c] + low[c] + f->offset[c]) * f->scale[c];
+    else /* the result fits, what is on the way may wrap */
         for (int c = 0; c < PANEL; c++)
-            y[c] = (float)(int32_t)((uint32_t)low[c] + centre * (uint32_t)row_sum[c]) * (x->scale * row_scale[c]);
-    }
-    if (linear->bias)
-        for (int c = 0; c < PANEL; c++) y[c] += linear->bias[first + c];
-    float *to = out.data + row * out.stride + first;
-    if (add.data) {
-        const float *other = add.data + row * add.stride + first;
-        for (int c = 0; c < count; c++) to[c] = other[c] + y[c];
-    } else {
+            y[c] = (float)(int32_t)((uint32_t)low[c] + (uint32_t)f->offset32[c]) * f->scale[c];
+    if (bias)
+        for (int c = 0; c < PANEL; c++) y[c] += bias[c];
+    if (add)
+        for (int c = 0; c < count; c++) to[c] = add[c] + y[c];
+    else
         for (int c = 0; c < count; c++) to[c] = y[c];
+}
+
+/* Rows of one panel. low and high hold D of the low and high bytes, rows `apart` ints apart; high is NULL for 8 bits.
+ * There q - z = low + 128 - z; for 16 bits it is 256 * (high + 128) + low + 128 - z. */
+static inline void finish(const Linear *linear, const Activations *x, int32_t row, int32_t rows, int32_t panel,
+                          const int32_t *low, const int32_t *high, size_t apart, Matrix out, Matrix add) {
+    const int32_t first = panel * PANEL, count = smaller(PANEL, linear->outputs - first);
+    const int64_t centre = (high ? 128 * 257 : 128) - x->zero_point;
+    const float *bias = linear->bias ? linear->bias + first : NULL;
+    Finish f;
+    for (int c = 0; c < PANEL; c++) {
+        f.scale[c] = x->scale * linear->row_scale[first + c];
+        f.offset[c] = centre * linear->row_sum[first + c];
+        f.offset32[c] = (int32_t)(uint32_t)f.offset[c];
+    }
+    for (int32_t m = 0; m < rows; m++) {
+        float *to = out.data + (row + m) * out.stride + first;
+        const float *other = add.data ? add.data + (row + m) * add.stride + first : NULL;
+        const int32_t *l = low + m * apart, *h = high ? high + m * apart : NULL;
+        if (count == PANEL)
+            finish_row(&f, l, h, bias, other, to, PANEL);
+        else
+            finish_row(&f, l, h, bias, other, to, count);
     }
 }
 

@@ -73,7 +73,6 @@ void linear_portable(const Linear *linear, const Activations *x, Matrix out, Mat
                 multiply(x->low + at, x->stride, rows, weights, low);
                 if (x->high) multiply(x->high + at, x->stride, rows, weights, high);
             }
-            for (int32_t i = 0; i < rows; i++)
-                finish(linear, x, row + i, panel, low[i], x->high ? high[i] : NULL, out, add);
+            finish(linear, x, row, rows, panel, low[0], x->high ? high[0] : NULL, PANEL, out, add);
         }
 }

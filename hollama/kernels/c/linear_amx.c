@@ -1,0 +1,181 @@
+/* The linear layer with AMX: tiles of 16 rows by 64 inputs by 16 outputs.
+ *
+ * Two panels at a time are expanded to bytes w * g, a slab of inputs that fits the first cache; over it run the rows,
+ * 32 at a time. Between slabs the sums lie in scratch. Meanwhile the vector units expand the next slab. */
+#include "linear.h"
+
+#include <immintrin.h>
+#include <string.h>
+
+void linear_avx512vnni(const Linear *, const Activations *, Matrix, Matrix, int32_t, int32_t, void *);
+
+enum {
+    FEW = 8,           /* rows that are faster without tiles */
+    SLAB = 8,          /* blocks */
+    TILE = 16,         /* rows */
+    WIDTH = 2 * PANEL, /* outputs at a time */
+    CHUNK = 512,       /* rows whose sums lie in scratch */
+};
+
+typedef struct {
+    uint8_t palette, start_row, reserved[14];
+    uint16_t bytes[16];
+    uint8_t rows[16];
+} TileConfig;
+
+/* Tiles 0 to 3 are the sums of two rows of tiles by two panels, 4 and 5 the values, 6 and 7 the weights. */
+static void configure(int32_t upper, int32_t lower) {
+    TileConfig config = {.palette = 1};
+    for (int i = 0; i < 8; i++) {
+        config.bytes[i] = 64;
+        config.rows[i] = (uint8_t)(i >= 6 ? TILE : i == 2 || i == 3 || i == 5 ? lower : upper);
+    }
+    __asm__ volatile("" ::"r"(&config) : "memory");
+    _tile_loadconfig(&config);
+}
+
+typedef struct { /* two panels' weights over some blocks of inputs, as bytes w * g */
+    int32_t panels[2], block, blocks;
+    int32_t done; /* blocks of both panels that are expanded */
+    uint8_t *data; /* [2][SLAB][16 quads of inputs][16][4] */
+} Slab;
+
+static Slab slab_at(const Linear *linear, int32_t first, int32_t last, int32_t index, uint8_t *buffers) {
+    const int32_t count = (linear->blocks + SLAB - 1) / SLAB, panel = first + 2 * (index / count);
+    const int32_t block = index % count * SLAB, blocks = smaller(SLAB, linear->blocks - block);
+    uint8_t *data = buffers + (size_t)(index % 2) * 2 * SLAB * EXPANDED_BYTES;
+    return (Slab){{panel, smaller(panel + 1, last - 1)}, block, panel < last ? blocks : 0, 0, data};
+}
+
+/* 7 * g in bytes and g in words: (w + 7) * g is at most 252, so a product of words is that of their bytes. */
+static inline void expand_half(__m512i nibbles, __m512i words, __m512i bytes, uint8_t *to) {
+    const __m512i n = _mm512_and_si512(nibbles, _mm512_set1_epi8(0x0f));
+    _mm512_storeu_si512(to, _mm512_sub_epi8(_mm512_mullo_epi16(n, words), bytes));
+}
+
+static inline __m512i scales_at(const uint8_t *scales) {
+    return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)scales));
+}
+
+static ALWAYS_INLINE void expand_block(const uint8_t *packed, const uint8_t *of_low, const uint8_t *of_high, uint8_t *to) {
+    const __m512i words = _mm512_set1_epi32(0x10001), bytes = _mm512_set1_epi32(7 * 0x1010101);
+    const __m512i low = scales_at(of_low), high = scales_at(of_high);
+    const __m512i low1 = _mm512_mullo_epi32(low, words), low7 = _mm512_mullo_epi32(low, bytes);
+    const __m512i high1 = _mm512_mullo_epi32(high, words), high7 = _mm512_mullo_epi32(high, bytes);
+#pragma GCC unroll 8
+    for (int r = 0; r < 8; r++) {
+        const __m512i less = _mm512_sub_epi8(_mm512_loadu_si512(packed + 64 * r), _mm512_set1_epi8(0x11));
+        expand_half(less, low1, low7, to + 64 * r);
+        expand_half(_mm512_srli_epi16(less, 4), high1, high7, to + EXPANDED_BYTES / 2 + 64 * r);
+    }
+}
+
+/* Go on until `until` blocks are done. */
+static inline void expand_slab(const Linear *linear, Slab *slab, int32_t until) {
+    for (; slab->done < until; slab->done++) {
+        const int32_t side = slab->done % 2, block = slab->done / 2;
+        const size_t at = (size_t)slab->block + block;
+        const uint8_t *packed = packed_panel(linear, slab->panels[side]) + at * BLOCK_BYTES;
+        const uint8_t *scales = scales_panel(linear, slab->panels[side]) + at * linear->scales * PANEL;
+        expand_block(packed, scales, scales + (linear->scales - 1) * PANEL,
+                     slab->data + (size_t)(side * SLAB + block) * EXPANDED_BYTES);
+    }
+}
+
+typedef struct { /* how the next slab's expansion keeps pace */
+    const Linear *linear;
+    Slab next;
+    int32_t pace, due; /* blocks a step, and those due by now, in 1 / 65536 */
+} Expansion;
+
+/* sums [rows][32] += (or =, in the first slab) one tile, or two, of 16 rows over a slab. */
+static ALWAYS_INLINE void multiply(const int two, const Slab *slab, const int8_t *values, int32_t stride,
+                                   int32_t *sums, Expansion *expansion) {
+    const int apart = WIDTH * sizeof(int32_t);
+    values += (size_t)slab->block * BLOCK;
+    const int8_t *below = values + (size_t)TILE * stride;
+    const uint8_t *weights = slab->data;
+    if (slab->block == 0) {
+        _tile_zero(0);
+        _tile_zero(1);
+        if (two) {
+            _tile_zero(2);
+            _tile_zero(3);
+        }
+    } else {
+        _tile_loadd(0, sums, apart);
+        _tile_loadd(1, sums + PANEL, apart);
+        if (two) {
+            _tile_loadd(2, sums + TILE * WIDTH, apart);
+            _tile_loadd(3, sums + TILE * WIDTH + PANEL, apart);
+        }
+    }
+    for (int32_t block = 0; block < slab->blocks; block++) {
+        _tile_loadd(4, values + (size_t)block * BLOCK, stride);
+        _tile_loadd(6, weights + (size_t)block * EXPANDED_BYTES, 64);
+        _tile_dpbssd(0, 4, 6);
+        _tile_loadd(7, weights + (size_t)(SLAB + block) * EXPANDED_BYTES, 64);
+        _tile_dpbssd(1, 4, 7);
+        if (two) {
+            _tile_loadd(5, below + (size_t)block * BLOCK, stride);
+            _tile_dpbssd(2, 5, 6);
+            _tile_dpbssd(3, 5, 7);
+        }
+        expansion->due += expansion->pace;
+        expand_slab(expansion->linear, &expansion->next, expansion->due >> 16);
+    }
+    _tile_stored(0, sums, apart);
+    _tile_stored(1, sums + PANEL, apart);
+    if (two) {
+        _tile_stored(2, sums + TILE * WIDTH, apart);
+        _tile_stored(3, sums + TILE * WIDTH + PANEL, apart);
+    }
+}
+
+/* One slab over all rows. */
+static void multiply_rows(const Slab *slab, const int8_t *values, int32_t stride, int32_t rows, int32_t *sums,
+                          Expansion *expansion) {
+    const int32_t rest = rows % (2 * TILE);
+    int32_t row = 0;
+    if (rows > rest) configure(TILE, TILE);
+    for (; row < rows - rest; row += 2 * TILE)
+        multiply(1, slab, values + (size_t)row * stride, stride, sums + (size_t)row * WIDTH, expansion);
+    if (rest) configure(smaller(rest, TILE), rest > TILE ? rest - TILE : 1);
+    if (rest > TILE)
+        multiply(1, slab, values + (size_t)row * stride, stride, sums + (size_t)row * WIDTH, expansion);
+    else if (rest)
+        multiply(0, slab, values + (size_t)row * stride, stride, sums + (size_t)row * WIDTH, expansion);
+}
+
+static void linear_chunk(const Linear *linear, const Activations *x, int32_t row, int32_t rows, Matrix out, Matrix add,
+                         int32_t first, int32_t last, uint8_t *scratch) {
+    int32_t *low = (int32_t *)(void *)scratch, *high = low + CHUNK * WIDTH;
+    uint8_t *buffers = scratch + 2 * CHUNK * WIDTH * sizeof(int32_t);
+    const int32_t tiles = (rows + 2 * TILE - 1) / (2 * TILE) * (x->high ? 2 : 1);
+    Slab slab = slab_at(linear, first, last, 0, buffers);
+    expand_slab(linear, &slab, 2 * slab.blocks);
+    for (int32_t index = 1; slab.blocks; index++) {
+        Expansion e = {linear, slab_at(linear, first, last, index, buffers), 0, 0};
+        e.pace = (e.next.blocks << 17) / (tiles * slab.blocks);
+        __asm__ volatile("" ::: "memory"); /* the intrinsics do not say that they read memory */
+        multiply_rows(&slab, x->low + (size_t)row * x->stride, x->stride, rows, low, &e);
+        if (x->high) multiply_rows(&slab, x->high + (size_t)row * x->stride, x->stride, rows, high, &e);
+        expand_slab(linear, &e.next, 2 * e.next.blocks);
+        if (slab.block + slab.blocks == linear->blocks)
+            for (int32_t p = 0; p < 2 && slab.panels[0] + p <= slab.panels[1]; p++)
+                finish(linear, x, row, rows, slab.panels[p], low + p * PANEL, x->high ? high + p * PANEL : NULL, WIDTH,
+                       out, add);
+        slab = e.next;
+    }
+}
+
+void linear_amx(const Linear *linear, const Activations *x, Matrix out, Matrix add, int32_t first, int32_t last,
+                void *scratch) {
+    if (x->rows <= FEW) {
+        linear_avx512vnni(linear, x, out, add, first, last, scratch);
+        return;
+    }
+    for (int32_t row = 0; row < x->rows; row += CHUNK)
+        linear_chunk(linear, x, row, smaller(CHUNK, x->rows - row), out, add, first, last, scratch);
+    _tile_release();
+}
