@@ -25,6 +25,7 @@ OPTIONS = ("regex", "gbnf", "lark")
 _TYPES = ("string", "number", "integer", "boolean", "null", "object", "array")
 # llama.cpp's: a model that likes blanks cannot go on with them for ever. A schema's own "x-guidance" goes before.
 _DEFAULTS: JsonCompileOptions = {"whitespace_pattern": r" |\n{1,2}[ \t]{0,20}", "lenient": True}
+_ANY = {"type": ["object", "array"]}  # any JSON, but no lone number or word: nobody who asks for JSON wants one
 _ANSWER = "answer"
 _FREE = '%llguidance {"no_forcing": true}\n'  # any way to cut a forced text into tokens is allowed
 
@@ -82,7 +83,7 @@ def _frame(thoughts: Thoughts | None) -> str:
 def _read_format(value: Any) -> dict[str, Any]:
     from llguidance import LLMatcher
 
-    schema = {} if value == "json" else value
+    schema = _ANY if value == "json" else value
     if not isinstance(schema, dict):
         raise RequestError(f'format is {value!r}; expected "json" or a JSON schema object')
     for place, message in _faults(schema):
