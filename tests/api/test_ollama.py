@@ -80,6 +80,14 @@ def test_the_end_of_a_generation_in_the_order_of_the_wire() -> None:
     )
 
 
+def test_counts_of_guesses_come_last() -> None:
+    end = Finished("stop", Statistics(generated_tokens=5, drafted_tokens=3, accepted_tokens=2))
+    assert encode(generate_chunk("m", NOW, Delta(), end)).decode() == (
+        f'{{"model":"m",{TIME},"response":"","done":true,"done_reason":"stop","eval_count":5,'
+        '"hollama_drafted_count":3,"hollama_accepted_count":2}'
+    )
+
+
 def test_a_load_has_no_metrics() -> None:
     assert encode(chat_chunk("m", NOW, Delta(), Finished("load"))).decode() == (
         f'{{"model":"m",{TIME},"message":{{"role":"assistant","content":""}},"done":true,"done_reason":"load"}}'
