@@ -35,7 +35,8 @@ class Penalties:
         values = logits[tokens].astype(np.float64)
         values = np.where(values > 0, values / self._strength.repeat, values * self._strength.repeat)
         values = values - counts * self._strength.frequency - self._strength.presence
-        logits[tokens] = np.clip(values, -_LARGEST, _LARGEST)
+        forbidden = logits[tokens] == -np.inf
+        logits[tokens] = np.where(forbidden, -np.inf, np.clip(values, -_LARGEST, _LARGEST))
         return logits
 
     def accept(self, token: int) -> None:
