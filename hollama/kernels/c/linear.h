@@ -6,7 +6,14 @@
 
 #include "kernels.h"
 
-enum { GROUP_SCALE_MAX = 18, QUADS = BLOCK / 4, EXPANDED_BYTES = PANEL * BLOCK };
+enum {
+    GROUP_SCALE_MAX = 18,
+    QUADS = BLOCK / 4,
+    EXPANDED_BYTES = PANEL * BLOCK,                              /* a block of a panel as bytes w * g */
+    AMX_SLAB = 8, AMX_ROWS = 512,                                /* blocks, and rows, that AMX takes at a time */
+    AMX_SUMS = AMX_ROWS * 2 * PANEL * 4,                         /* bytes */
+    AMX_SCRATCH = 2 * AMX_SUMS + 4 * AMX_SLAB * EXPANDED_BYTES, /* sums of low and high, two slabs of two panels */
+};
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 

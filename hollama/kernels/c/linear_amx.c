@@ -11,10 +11,8 @@ void linear_avx512vnni(const Linear *, const Activations *, Matrix, Matrix, int3
 
 enum {
     FEW = 8,           /* rows that are faster without tiles */
-    SLAB = 8,          /* blocks */
     TILE = 16,         /* rows */
     WIDTH = 2 * PANEL, /* outputs at a time */
-    CHUNK = 512,       /* rows whose sums lie in scratch */
 };
 
 typedef struct {
@@ -37,13 +35,13 @@ static void configure(int32_t upper, int32_t lower) {
 typedef struct { /* two panels' weights over some blocks of inputs, as bytes w * g */
     int32_t panels[2], block, blocks;
     int32_t done; /* blocks of both panels that are expanded */
-    uint8_t *data; /* [2][SLAB][16 quads of inputs][16][4] */
+    uint8_t *data; /* [2][AMX_SLAB][16 quads of inputs][16][4] */
 } Slab;
 
 static Slab slab_at(const Linear *linear, int32_t first, int32_t last, int32_t index, uint8_t *buffers) {
-    const int32_t count = (linear->blocks + SLAB - 1) / SLAB, panel = first + 2 * (index / count);
-    const int32_t block = index % count * SLAB, blocks = smaller(SLAB, linear->blocks - block);
-    uint8_t *data = buffers + (size_t)(index % 2) * 2 * SLAB * EXPANDED_BYTES;
+    const int32_t count = (linear->blocks + AMX_SLAB - 1) / AMX_SLAB, panel = first + 2 * (index / count);
+    const int32_t block = index % count * AMX_SLAB, blocks = smaller(AMX_SLAB, linear->blocks - block);
+    uint8_t *data = buffers + (size_t)(index % 2) * 2 * AMX_SLAB * EXPANDED_BYTES;
     return (Slab){{panel, smaller(panel + 1, last - 1)}, block, panel < last ? blocks : 0, 0, data};
 }
 
@@ -78,7 +76,7 @@ static inline void expand_slab(const Linear *linear, Slab *slab, int32_t until) 
         const uint8_t *packed = packed_panel(linear, slab->panels[side]) + at * BLOCK_BYTES;
         const uint8_t *scales = scales_panel(linear, slab->panels[side]) + at * linear->scales * PANEL;
         expand_block(packed, scales, scales + (linear->scales - 1) * PANEL,
-                     slab->data + (size_t)(side * SLAB + block) * EXPANDED_BYTES);
+                     slab->data + (size_t)(side * AMX_SLAB + block) * EXPANDED_BYTES);
     }
 }
 
@@ -114,7 +112,7 @@ static ALWAYS_INLINE void multiply(const int two, const Slab *slab, const int8_t
         _tile_loadd(4, values + (size_t)block * BLOCK, stride);
         _tile_loadd(6, weights + (size_t)block * EXPANDED_BYTES, 64);
         _tile_dpbssd(0, 4, 6);
-        _tile_loadd(7, weights + (size_t)(SLAB + block) * EXPANDED_BYTES, 64);
+        _tile_loadd(7, weights + (size_t)(AMX_SLAB + block) * EXPANDED_BYTES, 64);
         _tile_dpbssd(1, 4, 7);
         if (two) {
             _tile_loadd(5, below + (size_t)block * BLOCK, stride);
@@ -149,8 +147,8 @@ static void multiply_rows(const Slab *slab, const int8_t *values, int32_t stride
 
 static void linear_chunk(const Linear *linear, const Activations *x, int32_t row, int32_t rows, Matrix out, Matrix add,
                          int32_t first, int32_t last, uint8_t *scratch) {
-    int32_t *low = (int32_t *)(void *)scratch, *high = low + CHUNK * WIDTH;
-    uint8_t *buffers = scratch + 2 * CHUNK * WIDTH * sizeof(int32_t);
+    int32_t *low = (int32_t *)(void *)scratch, *high = low + AMX_ROWS * WIDTH;
+    uint8_t *buffers = scratch + 2 * AMX_SUMS;
     const int32_t tiles = (rows + 2 * TILE - 1) / (2 * TILE) * (x->high ? 2 : 1);
     Slab slab = slab_at(linear, first, last, 0, buffers);
     expand_slab(linear, &slab, 2 * slab.blocks);
@@ -175,7 +173,7 @@ void linear_amx(const Linear *linear, const Activations *x, Matrix out, Matrix a
         linear_avx512vnni(linear, x, out, add, first, last, scratch);
         return;
     }
-    for (int32_t row = 0; row < x->rows; row += CHUNK)
-        linear_chunk(linear, x, row, smaller(CHUNK, x->rows - row), out, add, first, last, scratch);
+    for (int32_t row = 0; row < x->rows; row += AMX_ROWS)
+        linear_chunk(linear, x, row, smaller(AMX_ROWS, x->rows - row), out, add, first, last, scratch);
     _tile_release();
 }

@@ -4,9 +4,9 @@
 #include <string.h>
 
 size_t linear_scratch(int32_t blocks) {
-    const size_t amx = 2 * 512 * 2 * PANEL * sizeof(int32_t) + 4 * 16 * EXPANDED_BYTES;
-    const size_t dot = (size_t)blocks * (2 * EXPANDED_BYTES + 16 * 2 * sizeof(int32_t));
-    return (amx > dot ? amx : dot) + 4096;
+    const size_t expanded = 2 * EXPANDED_BYTES, starts = 2 * 48 * 2 * sizeof(int32_t); /* a block; avx2 has 48 rows */
+    const size_t inputs = (size_t)blocks * (expanded > starts ? expanded : starts);
+    return inputs > AMX_SCRATCH ? inputs : AMX_SCRATCH;
 }
 
 int32_t inspect_linear(const Linear *linear, int32_t *row_sum, int32_t first, int32_t last) {
