@@ -102,6 +102,8 @@ class Statistics:
     generated_tokens: int = 0
     generation_ns: int = 0
     cached_tokens: int = 0  # of the prompt, taken from the KV cache
+    drafted_tokens: int = 0  # guesses of what the answer would say
+    accepted_tokens: int = 0  # of those, the right ones
 
 
 @dataclass(frozen=True)

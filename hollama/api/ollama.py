@@ -113,6 +113,7 @@ def generate_chunk(model: str, now: int, delta: Delta, end: Finished | Rendered 
         "tool_calls": _calls(delta),
         "_debug_info": debug(end),
         "logprobs": logprob_entries(delta),
+        **_guesses(finished),
     }
     return without_empty(chunk, "model", "created_at", "response", "done")
 
@@ -135,6 +136,7 @@ def chat_chunk(model: str, now: int, delta: Delta, end: Finished | Rendered | No
         "_debug_info": debug(end),
         "logprobs": logprob_entries(delta),
         **_metrics(finished),
+        **_guesses(finished),
     }
     return without_empty(chunk, "model", "created_at", "message", "done")
 
@@ -148,6 +150,15 @@ def _metrics(end: Finished | None) -> Chunk:
         "prompt_eval_duration": statistics.prompt_ns,
         "eval_count": statistics.generated_tokens,
         "eval_duration": statistics.generation_ns,
+    }
+
+
+def _guesses(end: Finished | None) -> Chunk:
+    """Ours, behind all of Ollama's, and only where something was guessed."""
+    statistics = end.statistics if end else Statistics()
+    return {
+        "hollama_drafted_count": statistics.drafted_tokens,
+        "hollama_accepted_count": statistics.accepted_tokens,
     }
 
 

@@ -122,6 +122,9 @@ def statistics(last: Json) -> list[str]:
             lines.append(_row(f"{name} duration", format_duration(nanoseconds)))
         if tokens and nanoseconds:
             lines.append(_row(rate, f"{tokens / nanoseconds * 1e9:.2f} tokens/s"))
+    drafted, accepted = (int(last.get(f"hollama_{kind}_count") or 0) for kind in ("drafted", "accepted"))
+    if drafted:
+        lines.append(_row("guessed right", f"{accepted} of {drafted} token(s)"))
     return lines
 
 

@@ -87,6 +87,8 @@ def _finished(question: Question, end: End) -> Finished:
         generated_tokens=end.generated_tokens,
         generation_ns=end.generation_ns,
         cached_tokens=end.cached_tokens,
+        drafted_tokens=end.drafted_tokens,
+        accepted_tokens=end.accepted_tokens,
     )
     context = (*question.prompt.tokens, *end.tokens) if question.keeps_context else ()
     return Finished(end.reason, statistics, context)

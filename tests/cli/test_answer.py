@@ -68,5 +68,9 @@ def test_statistics() -> None:
     ]
 
 
+def test_statistics_of_guesses() -> None:
+    assert statistics({"hollama_drafted_count": 7}) == ["guessed right:        0 of 7 token(s)"]
+
+
 def test_statistics_that_are_zero_have_no_line() -> None:
     assert statistics({"total_duration": 10**9}) == ["total duration:       1s"]
