@@ -7,13 +7,15 @@
 #include <string.h>
 
 /* INDEPENDENT: iterations of the next loop are, though its output may be one of its inputs. UNROLL: the next loop, of a
- * known and small number of iterations, is to vanish. */
+ * known and small number of iterations, is to vanish. SEPARATE: a function that gains nothing from knowing its caller. */
 #if defined(__clang__)
 #define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
 #define UNROLL _Pragma("clang loop unroll(full)")
+#define SEPARATE static __attribute__((noinline))
 #else
 #define INDEPENDENT _Pragma("GCC ivdep")
 #define UNROLL _Pragma("GCC unroll 8")
+#define SEPARATE static __attribute__((noinline, noclone))
 #endif
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
@@ -40,19 +42,22 @@ static const float ROUNDER = 0x1.8p23f;
 
 static inline int32_t rounded(float x) { return bits_of(x + ROUNDER) - bits_of(ROUNDER); }
 
-/* 2^x for x <= 0: golden.exp2. */
-static inline float exp2_below_one(float x) {
-    const float sum = at_least(x, -127) + ROUNDER;
-    const float f = at_least(x, -127) - (sum - ROUNDER);
-    const int32_t exponent = (bits_of(sum) - bits_of(ROUNDER) + 127) << 23;
+/* 2^f for |f| <= 0.5: the polynomial of golden.exp2. */
+static inline float exp2_fraction(float f) {
     float y = 0x1.430912p-13f;
     y = y * f + 0x1.5d87fep-10f;
     y = y * f + 0x1.3b2ab6p-7f;
     y = y * f + 0x1.c6b08ep-5f;
     y = y * f + 0x1.ebfbe0p-3f;
     y = y * f + 0x1.62e430p-1f;
-    y = y * f + 1;
-    return y * float_of(x < -126 ? 0 : exponent);
+    return y * f + 1;
+}
+
+/* 2^x for x <= 0: golden.exp2. */
+static inline float exp2_below_one(float x) {
+    const float near = at_least(x, -127), sum = near + ROUNDER;
+    const int32_t exponent = (bits_of(sum) - bits_of(ROUNDER) + 127) << 23;
+    return exp2_fraction(near - (sum - ROUNDER)) * float_of(x < -126 ? 0 : exponent);
 }
 
 #endif

@@ -57,30 +57,37 @@ static inline const int8_t *cached_next(const Pairs *pairs, int32_t page, int32_
     return part == 0 ? cached(pairs, 0, 1) : cached(pairs, page, part);
 }
 
-static inline int32_t largest(const int32_t *scores, int32_t n) {
-    int32_t best = scores[0];
-    for (int32_t j = 1; j < n; j++) best = scores[j] > best ? scores[j] : best;
-    return best;
+/* rint(golden.exp2(x) * PROBABILITY_MAX) for x <= 0, in the low 16 bits. From -32 on it is 0, as it is from -16 on. */
+static inline uint32_t probability(float x) {
+    const float near = at_least(x, -32), sum = near + ROUNDER;
+    const uint32_t exponent = (uint32_t)bits_of(sum) << 23; /* added to the bits of a float, times 2^rint(x) */
+    const uint32_t power = (uint32_t)bits_of(exp2_fraction(near - (sum - ROUNDER))) + exponent;
+    return (uint32_t)bits_of(float_of((int32_t)power) * PROBABILITY_MAX + ROUNDER);
 }
 
-/* Weights of the `visible` tokens from their scores, 0 for the rest of `tokens`; returns their sum. */
-static inline int64_t weigh(const int32_t *restrict scores, int16_t *restrict weights, int32_t visible, int32_t tokens,
-                            float step) {
-    const int32_t best = largest(scores, visible);
+static inline int64_t sum_of(const int16_t *weights, size_t n) {
     int64_t total = 0;
-    for (int32_t first = 0; first < visible; first += SUM_TOKENS) {
-        const int32_t end = visible - first < SUM_TOKENS ? visible : first + SUM_TOKENS;
+    for (const int16_t *end = weights + n; weights < end;) {
+        const size_t left = (size_t)(end - weights), count = left < SUM_TOKENS ? left : SUM_TOKENS;
         int32_t sum = 0;
-        for (int32_t j = first; j < end; j++) {
-            const float below = (float)(best - scores[j]);
-            const int32_t weight = rounded(exp2_below_one(-(below * step)) * PROBABILITY_MAX);
-            weights[j] = (int16_t)weight;
-            sum += weight;
-        }
+        for (size_t j = 0; j < count; j++) sum += weights[j];
+        weights += count;
         total += sum;
     }
-    memset(weights + visible, 0, sizeof *weights * (size_t)(tokens - visible));
     return total;
+}
+
+/* Weights of the `visible` tokens from their scores, 0 for the rest of `tokens`; returns their sum. The rest is given a
+ * visible score, so that whole vectors can be worked on throughout. */
+static inline int64_t weigh(int32_t *restrict scores, int16_t *restrict weights, int32_t visible, int32_t tokens,
+                            float step) {
+    const size_t all = (size_t)tokens / PAGE_TOKENS * PAGE_TOKENS;
+    int32_t best = scores[0];
+    for (int32_t j = visible; j < tokens; j++) scores[j] = best;
+    for (size_t j = 0; j < all; j++) best = scores[j] > best ? scores[j] : best;
+    for (size_t j = 0; j < all; j++) weights[j] = (int16_t)probability((float)(best - scores[j]) * -step);
+    memset(weights + visible, 0, sizeof *weights * (size_t)(tokens - visible));
+    return sum_of(weights, all);
 }
 
 /* The result of pair i: sums[d] over the tokens of weight * (v - 128), `total` the sum of the weights. */
