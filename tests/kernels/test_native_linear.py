@@ -1,9 +1,13 @@
 """The linear layer of every instruction set this machine can run: golden's bits, from weights as a package has them."""
 
 import ctypes
+import subprocess
 from ctypes import c_float, c_int32, c_void_p
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
+from platform import machine
+from shutil import which
 
 import numpy as np
 import pytest
@@ -12,9 +16,10 @@ from hypothesis import strategies as st
 
 from hollama.kernels import golden
 from hollama.kernels.golden import PackedLinear, Quantisation
-from tests.kernels.native import Matrix, aligned, fenced, same_bits
+from tests.kernels.native import SOURCES, Matrix, aligned, fenced, same_bits
 
 f32 = np.float32
+DRIVER = Path(__file__).parent / "c" / "linear.c"
 everywhere = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -184,3 +189,58 @@ def test_a_scale_out_of_range_is_found_wherever_it_is(library, scale, group):
         scales = weights.group_scale.copy()
         scales.reshape(-1)[place] = scale
         assert layer(library, replace(weights, group_scale=scales))[2]
+
+
+@pytest.fixture(scope="module")
+def neon(tmp_path_factory):
+    """Runs cases with linear_neon in an emulator of 64-bit ARM; here, if this machine is one."""
+    compiler, emulator = (
+        ("cc", []) if machine() in ("aarch64", "arm64") else ("aarch64-linux-gnu-gcc", ["qemu-aarch64"])
+    )
+    for tool in (compiler, *emulator):
+        if not which(tool):
+            pytest.skip(f"no {tool}")
+    program = tmp_path_factory.mktemp("neon") / "linear"
+    sources = [SOURCES / "linear_neon.c", SOURCES / "linear_portable.c", DRIVER]
+    flags = ["-O2", "-ffp-contract=off", "-march=armv8.2-a+dotprod", "-static", "-DSET=neon", "-DRUN=linear_neon"]
+    subprocess.run([compiler, *flags, f"-I{SOURCES}", *sources, "-o", program], check=True)
+
+    def run(cases):
+        done = subprocess.run([*emulator, program], input=b"".join(map(plain, cases)), capture_output=True, check=True)
+        return np.frombuffer(done.stdout, f32)
+
+    return run
+
+
+def plain(case):
+    """A case as the driver reads it."""
+    weights = case.weights
+    blocks, scales = weights.group_scale.shape[1:3]
+    rows, inputs = case.q.shape
+    sizes = (inputs, weights.outputs, len(weights.packed), blocks, scales, rows, 64 * blocks, case.of.zero_point)
+    header = np.array([*sizes, case.of.bits, weights.bias is not None], np.int32)
+    arrays = [header, f32(case.of.scale), weights.packed, weights.group_scale, weights.row_scale]
+    _, (*bytes_and_sums,) = activations(case.q, case.of)
+    half = len(bytes_and_sums) // 2
+    arrays += [] if weights.bias is None else [weights.bias]
+    arrays += [array for pair in zip(bytes_and_sums[:half], bytes_and_sums[half:], strict=True) for array in pair]
+    return b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("group", [32, 64, 0])
+def test_neon(neon, bits, group):
+    rng = np.random.default_rng(bits + group)
+    found = []
+    for rows in (1, 2, 3, 5, 8, 9, 13, 23):
+        inputs, outputs = int(rng.integers(1, 400)), int(rng.integers(17, 70))
+        weights = random_weights(rng, inputs, outputs, group, bias=rows % 2 == 0)
+        of = Quantisation(0.25, int(rng.integers(0, 2**bits)), bits)
+        found.append(Case(weights, rng.integers(0, 2**bits, (rows, inputs)), of))
+    for q, w in ((0, -7), (1, 7), (1, -7), (0, 7)):
+        ones = np.ones(17, f32)
+        scales = np.full((17, -(-640 // (group or 640))), 18, np.uint8)
+        weights = golden.pack(np.full((17, 640), w, np.int8), scales, group, ones, None)
+        top = 2**bits - 1
+        found.append(Case(weights, np.full((1 + 9 * q, 640), q * top), Quantisation(0.5, (1 - q) * top, bits)))
+    same_bits(neon(found), np.concatenate([case.golden().ravel() for case in found]))
