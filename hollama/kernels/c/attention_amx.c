@@ -43,13 +43,17 @@ static Workspace workspace(void *scratch, size_t tokens, size_t d) {
     return w;
 }
 
+/* GCC's intrinsics do not say that they read memory: what was written must be there before. */
+static inline void written(void) { __asm__ volatile("" ::: "memory"); }
+
 /* `depth` bytes of a pair are multiplied at once. */
 static void shape_tiles(int32_t depth) {
-    _Alignas(64) Tiles tiles = {.palette = 1};
+    Tiles tiles = {.palette = 1};
     for (int32_t i = 0; i < 8; i++) {
         tiles.bytes[i] = (uint16_t)(i == 4 || i == 5 ? depth : TILE_BYTES);
         tiles.rows[i] = (uint8_t)(i > 5 ? depth / 4 : SIDE);
     }
+    __asm__ volatile("" ::"r"(&tiles) : "memory");
     _tile_loadconfig(&tiles);
 }
 
@@ -84,6 +88,7 @@ static void split(const int16_t *restrict values, uint8_t *restrict high, uint8_
 /* Scores of 32 tokens. */
 static void score_half(const Workspace *w, const int8_t *keys, int32_t d, int32_t depth, int32_t *scores) {
     Products products;
+    written();
     clear_sums();
     for (int32_t first = 0; first < d; first += depth, keys += depth * PAGE_TOKENS) {
         _tile_loadd(4, w->query[0] + first, d);
@@ -119,6 +124,7 @@ static void score(const Pairs *pairs, const Workspace *w, int32_t pages) {
 static void mix_columns(const Pairs *pairs, const Workspace *w, int32_t first, int32_t end, int32_t column) {
     const int32_t d = pairs->attention->shape.head_dim, next = column + SIDE < d ? TILE_BYTES : 0;
     Products products;
+    written();
     clear_sums();
     for (int32_t page = first; page < end; page++) {
         const int8_t *values = cached(pairs, page, 1) + 4 * column;
@@ -168,15 +174,13 @@ void attend_avx512vnni(const Attention *attention, int32_t kv_head, int32_t firs
 
 void attend_amx(const Attention *attention, int32_t kv_head, int32_t first_row, int32_t rows, void *scratch) {
     const int32_t group = attention->heads / attention->shape.kv_heads, end = (first_row + rows) * group;
-    _Alignas(64) Tiles before; /* the thread's, which others rely on */
     if (attention->shape.head_dim % SIDE || rows * group < FEWEST_PAIRS) {
         attend_avx512vnni(attention, kv_head, first_row, rows, scratch);
         return;
     }
-    _tile_storeconfig(&before);
     for (int32_t first = first_row * group; first < end; first += PAIRS) {
         const Pairs pairs = {attention, kv_head, group, first, end - first < PAIRS ? end - first : PAIRS};
         attend_block(&pairs, scratch);
     }
-    _tile_loadconfig(&before);
+    _tile_release();
 }
