@@ -1,0 +1,88 @@
+"""A hundred chats at once on the emulator, all samplers, shared prefixes, guesses: each says what it says alone."""
+
+import asyncio
+import copy
+import random
+
+import numpy as np
+import pytest
+from hollama_backends.emulator import load
+from hollama_samplers import hollama_samplers
+
+from hollama.compiler import CompileSettings, compile_checkpoint
+from hollama.engine import Engine, Job
+from hollama.interfaces import SamplerSpec
+from tests.checkpoints import random_checkpoint
+from tests.engine.desk import Desk, Ears
+from tests.engine.test_machine import SAMPLERS
+
+CONTEXT = 160
+CHATS = 100
+
+
+class Parrot:
+    """Makes a random model say the same thing again and again, mostly; its logits still depend on all it has said."""
+
+    def __init__(self) -> None:
+        self.last = 0
+
+    def apply(self, logits):
+        logits[(self.last * 7 + 3) % 13] += np.float32(12)
+        return logits
+
+    def accept(self, token):
+        self.last = token
+
+    def reset(self):
+        self.last = 0
+
+    def clone(self):
+        return copy.copy(self)
+
+
+SPECS = (*hollama_samplers(), SamplerSpec("parrot", 90, lambda context: Parrot()))
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hundred")
+    settings = CompileSettings(context=CONTEXT, prefill_chunk=32, group_size=32)
+    compile_checkpoint(random_checkpoint(folder / "checkpoint"), folder / "m.hef", settings, lambda *_: None)
+    return folder / "m.hef"
+
+
+def jobs() -> list[tuple[list[int], dict]]:
+    chance = random.Random(0)
+    heads = [chance.choices(range(259), k=60) for _ in range(3)]
+    return [
+        (
+            [*chance.choice([[], *heads]), *chance.choices(range(259), k=chance.randint(1, 40))],
+            {**SAMPLERS[n % len(SAMPLERS)], "seed": n, "num_predict": 20, "repeat_last_n": 16},
+        )
+        for n in range(CHATS)
+    ]
+
+
+async def said(engine, prompt, options, pause):
+    await asyncio.sleep(pause)
+    job = Job(tuple(prompt), Ears(), options, top_logprobs=1)
+    *tokens, end = [event async for event in engine.submit(job)]
+    return tokens, end
+
+
+async def test_a_hundred_chats_say_the_same_together_as_alone(package):
+    model = load(package, 0)
+    alone = []
+    for prompt, options in jobs():
+        model.close()
+        desk = Desk(model, 1, SPECS)
+        alone.append(desk.answer(prompt, **options, top_logprobs=1, draft_num_predict=0))
+    engine = Engine(load(package, 0), SPECS, parallel=8, context=CONTEXT)
+    pauses = random.Random(1)
+    together = await asyncio.gather(*(said(engine, prompt, options, pauses.random() / 4) for prompt, options in jobs()))
+    await asyncio.to_thread(engine.close)
+    for box, (tokens, end) in zip(alone, together, strict=True):
+        assert tokens == box.events[:-1]
+        assert (end.tokens, end.reason) == (box.end.tokens, box.end.reason)
+    assert sum(end.accepted_tokens for _, end in together) > 100
+    assert sum(end.cached_tokens for _, end in together) > 60 * 50
