@@ -61,7 +61,7 @@ def compile_program(graph: Graph, weights: QuantisedWeights, layout: Layout) -> 
         buffer=(native.Buffer * len(buffers))(*buffers), layer=(native.Layer * len(layers.layers))(*layers.layers),
         instruction=(native.Instruction * len(instructions))(*instructions),
         table=native.address(weights.table), table_count=weights.table.size, vocabulary=len(weights.table),
-        cosine=native.address(cosine), sine=native.address(sine),
+        cosine=native.address(cosine), sine=native.address(sine), angles=cosine.size,
     )  # fmt: skip
     return native.Program(spec, [weights, layers, cosine, sine], layout.memory - tables)
 

@@ -96,6 +96,7 @@ class Spec(Structure):
         ("vocabulary", c_int64),
         ("cosine", c_void_p),
         ("sine", c_void_p),
+        ("angles", c_int64),
     )
 
 

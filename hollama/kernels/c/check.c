@@ -21,6 +21,7 @@ static const char *check_sizes(const Spec *s) {
         return "too many buffers, layers or instructions, or none";
     if (!s->buffer || !s->instruction || (s->layers && !s->layer)) return "an array is missing";
     if (!s->table || !s->cosine || !s->sine || !within(s->vocabulary, 1, LONGEST)) return "a table is missing";
+    if (s->angles < (int64_t)s->context * s->shape.head_dim) return "the table of angles is too short";
     for (int32_t i = 0; i < s->buffers; i++) {
         const Buffer *b = &s->buffer[i];
         if (!within(b->kind, 0, KINDS - 1) || !within(b->width, 1, WIDEST) || !within(b->selected, 0, 1))

@@ -66,6 +66,7 @@ typedef struct {
     const uint16_t *table; /* [vocabulary][hidden] */
     int64_t table_count, vocabulary;
     const float *cosine, *sine; /* [context][head_dim], of signed frequencies */
+    int64_t angles;             /* floats in each of them */
 } Spec;
 
 typedef struct Program Program;

@@ -9,6 +9,16 @@ enum { LINE = 64 };
 
 static int64_t filled(int64_t value, int64_t to) { return (value + to - 1) / to * to; }
 
+/* AddressSanitizer sees what leaves a piece of the block, not only what leaves the block. */
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+enum { GUARD = LINE };
+#else
+enum { GUARD = 0 };
+#define ASAN_POISON_MEMORY_REGION(start, size) ((void)(start), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(start, size) ((void)(start), (void)(size))
+#endif
+
 /* Hands out pieces of one block of memory; without a block it only counts. */
 typedef struct {
     char *base;
@@ -16,8 +26,10 @@ typedef struct {
 } Arena;
 
 static void *take(Arena *arena, int64_t bytes) {
-    void *piece = arena->base ? arena->base + arena->used : NULL;
-    arena->used += filled(bytes, LINE);
+    char *piece = arena->base ? arena->base + arena->used : NULL;
+    const int64_t whole = filled(bytes, LINE) + GUARD;
+    if (piece) ASAN_POISON_MEMORY_REGION(piece + bytes, whole - bytes);
+    arena->used += whole;
     return piece;
 }
 
@@ -111,11 +123,12 @@ Program *program_new(const Spec *spec, Failure *failure) {
     p->spec = *spec;
     Arena arena = {memory, filled(sizeof(Program), LINE)};
     lay_out_program(p, &arena);
+    p->size = arena.used;
     copy_spec(p);
     atomic_flag_clear(&p->running);
     p->team = team_new(spec->threads, spec->instructions, (Job){start_thread, execute, p});
     if (p->team) return p;
-    free(p);
+    program_free(p);
     failure->message = "there is not enough memory";
     return NULL;
 }
@@ -169,5 +182,6 @@ const char *program_step(Program *p, const int32_t *tokens, int32_t rows, const 
 void program_free(Program *program) {
     if (!program) return;
     team_free(program->team);
+    ASAN_UNPOISON_MEMORY_REGION(program, program->size);
     free(program);
 }

@@ -21,6 +21,7 @@ typedef struct { /* rows of one segment that are attended together */
 
 struct Program {
     Spec spec;
+    int64_t size; /* bytes, of all that follows it too */
     const Kernels *kernels;
     Team *team;
     atomic_flag running;
