@@ -12,24 +12,29 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from statistics import median
 
-from hollama.engine import Engine, Job, Token
+from hollama.engine import End, Engine, Job, Token
 from hollama.modelfile import default_options
 
 
 @dataclass(frozen=True)
 class Load:
-    """What is measured together: `batch` prompts of `prompt_tokens` at once, `generate` tokens each."""
+    """What is measured together: `batch` prompts of `prompt_tokens` at once, `generate` tokens each.
+
+    Each follows `depth` tokens of its own that the engine has seen before, as a conversation's next turn does.
+    """
 
     prompt_tokens: int
     batch: int
     generate: int
+    depth: int = 0
 
 
 @dataclass(frozen=True)
 class Speed:
     """Seconds, and tokens a second over all prompts of the batch. `decode_tps` is 0 where no token came in its window.
 
-    The window of decoding is the time in which all of the batch decode: from the last first token to the first end.
+    Tokens that the engine still knew are not counted as prefill. The window of decoding is the time in which all of the
+    batch decode: from the last first token to the first end.
     """
 
     ttft: float
@@ -54,27 +59,38 @@ async def measure(engine: Engine, load: Load, vocab_size: int, repeat: int) -> S
 
 
 async def _once(engine: Engine, load: Load, vocab_size: int, seed: int) -> Speed:
-    # Every prompt differs from its first token on, so that no cached prefix helps.
+    # Every prompt differs from its first token on, so that no other one's prefix helps.
     chance = random.Random(repr((seed, asdict(load))))
-    prompts = [chance.choices(range(vocab_size), k=load.prompt_tokens) for _ in range(load.batch)]
+    prompts = [chance.choices(range(vocab_size), k=load.depth + load.prompt_tokens) for _ in range(load.batch)]
+    if load.depth:
+        await asyncio.gather(*(_timed(engine, prompt[: load.depth], 1) for prompt in prompts))
     start = time.perf_counter()
-    times = await asyncio.gather(*(_token_times(engine, prompt, load.generate) for prompt in prompts))
-    return speed_of(start, times, load.prompt_tokens)
+    runs = await asyncio.gather(*(_timed(engine, prompt, load.generate) for prompt in prompts))
+    return speed_of(start, [times for times, _ in runs], sum(computed for _, computed in runs))
 
 
-async def _token_times(engine: Engine, prompt: Sequence[int], generate: int) -> list[float]:
-    options = {**default_options(), "temperature": 0.0, "seed": 0, "num_predict": generate}
-    stream = engine.submit(Job(tuple(prompt), Silent(), options, shift=False))
-    return [time.perf_counter() async for event in stream if isinstance(event, Token)]
+async def _timed(engine: Engine, prompt: Sequence[int], generate: int) -> tuple[list[float], int]:
+    """When each token came, and how many tokens of the prompt were computed. Without guesses, which depend on text."""
+    options = {**default_options(), "temperature": 0.0, "seed": 0, "num_predict": generate, "draft_num_predict": 0}
+    times, computed = [], 0
+    async for event in engine.submit(Job(tuple(prompt), Silent(), options, shift=False)):
+        if isinstance(event, Token):
+            times.append(time.perf_counter())
+        elif isinstance(event, End):
+            computed = event.prompt_tokens - event.cached_tokens
+    return times, computed
 
 
-def speed_of(start: float, times: Sequence[Sequence[float]], prompt_tokens: int) -> Speed:
-    """From when each prompt's tokens came, by a clock that showed `start` when all were submitted."""
+def speed_of(start: float, times: Sequence[Sequence[float]], computed: int) -> Speed:
+    """From when each prompt's tokens came, by a clock that showed `start` when all were submitted.
+
+    computed: tokens of all prompts together.
+    """
     firsts, lasts = [row[0] for row in times], [row[-1] for row in times]
     begin, end = max(firsts), min(lasts)
     inside = sum(begin < moment <= end for row in times for moment in row)
     return Speed(
         ttft=median(firsts) - start,
-        prefill_tps=prompt_tokens * len(times) / (begin - start),
+        prefill_tps=computed / (begin - start),
         decode_tps=inside / (end - begin) if end > begin else 0.0,
     )

@@ -14,12 +14,12 @@ def test_speeds_of_one_prompt() -> None:
 
 
 def test_decoding_counts_only_while_all_decode() -> None:
-    speed = speed_of(0.0, [[1.0, 2.0, 3.0, 4.0], [2.0, 3.0, 4.0, 5.0]], 10)
+    speed = speed_of(0.0, [[1.0, 2.0, 3.0, 4.0], [2.0, 3.0, 4.0, 5.0]], 20)
     assert speed == Speed(ttft=1.5, prefill_tps=10.0, decode_tps=2.0)
 
 
 def test_one_token_each_leaves_nothing_to_decode() -> None:
-    assert speed_of(0.0, [[1.0], [2.0]], 10).decode_tps == 0.0
+    assert speed_of(0.0, [[1.0], [2.0]], 20).decode_tps == 0.0
 
 
 async def test_measures_an_engine(tmp_path) -> None:
