@@ -1,6 +1,7 @@
 /* Which instruction sets this machine can run, and the functions of each. Knows no operation.
  *
- * A set that lacks an own version of a function uses that of the set below it. */
+ * A set without an own version of a function uses that of the set below it; a set that the compiler does not know is
+ * not there: CMake defines HAVE_X for those that are. */
 #include "executor.h"
 
 #include <pthread.h>
@@ -16,21 +17,19 @@
 #include <unistd.h>
 #endif
 
-/* Weak until every source is there. */
-#define WEAK __attribute__((weak))
 #define DECLARE_LINEAR(S) \
-    WEAK void linear_##S(const Linear *, const Activations *, Matrix, Matrix, int32_t, int32_t, void *);
-#define DECLARE_ATTENTION(S) WEAK void attend_##S(const Attention *, int32_t, int32_t, int32_t, void *);
+    void linear_##S(const Linear *, const Activations *, Matrix, Matrix, int32_t, int32_t, void *);
+#define DECLARE_ATTENTION(S) void attend_##S(const Attention *, int32_t, int32_t, int32_t, void *);
 #define DECLARE_ELEMENTWISE(S) \
-    WEAK void norm_##S(const float *, const float *, float *, int32_t, double); \
-    WEAK void quantise8_##S(const float *, int8_t *, int32_t *, int32_t, float, int32_t); \
-    WEAK void quantise16_##S(const float *, int8_t *, int8_t *, int32_t *, int32_t *, int32_t, float, int32_t); \
-    WEAK void quantise_query_##S(const float *, int16_t *, int32_t, float); \
-    WEAK void rope_##S(const float *, const float *, const float *, float *, int32_t, int32_t); \
-    WEAK void gated_##S(const float *, const float *, float *, int32_t); \
-    WEAK void add_##S(const float *, const float *, float *, int32_t); \
-    WEAK void embed_##S(const uint16_t *, float *, int32_t, float, int32_t); \
-    WEAK void store_##S(const float *, const float *, int8_t *, int32_t, int32_t, KvShape, float, int32_t, float, int32_t);
+    void norm_##S(const float *, const float *, float *, int32_t, double); \
+    void quantise8_##S(const float *, int8_t *, int32_t *, int32_t, float, int32_t); \
+    void quantise16_##S(const float *, int8_t *, int8_t *, int32_t *, int32_t *, int32_t, float, int32_t); \
+    void quantise_query_##S(const float *, int16_t *, int32_t, float); \
+    void rope_##S(const float *, const float *, const float *, float *, int32_t, int32_t); \
+    void gated_##S(const float *, const float *, float *, int32_t); \
+    void add_##S(const float *, const float *, float *, int32_t); \
+    void embed_##S(const uint16_t *, float *, int32_t, float, int32_t); \
+    void store_##S(const float *, const float *, int8_t *, int32_t, int32_t, KvShape, float, int32_t, float, int32_t);
 
 #define ELEMENTWISE(S) \
     .norm = norm_##S, .quantise8 = quantise8_##S, .quantise16 = quantise16_##S, .quantise_query = quantise_query_##S, \
@@ -57,42 +56,21 @@ DECLARE_ATTENTION(avx512vnni)
 DECLARE_ATTENTION(amx)
 DECLARE_ELEMENTWISE(avx2)
 DECLARE_ELEMENTWISE(avx512vnni)
-WEAK void thread_start_amx(void);
 
-/* Until every source is there. */
-#ifndef HAVE_LINEAR_AVX2
-#define linear_avx2 linear_portable
-#endif
-#ifndef HAVE_LINEAR_AVXVNNI
-#define linear_avxvnni linear_avx2
-#endif
-#ifndef HAVE_LINEAR_AVX512VNNI
-#define linear_avx512vnni linear_avx2
-#endif
-#ifndef HAVE_LINEAR_AMX
-#define linear_amx linear_avx512vnni
-#define thread_start_amx NULL
-#endif
-#ifndef HAVE_ATTENTION_AVX2
-#define attend_avx2 attend_portable
-#endif
-#ifndef HAVE_ATTENTION_AVXVNNI
-#define attend_avxvnni attend_avx2
-#endif
-#ifndef HAVE_ATTENTION_AVX512VNNI
-#define attend_avx512vnni attend_avx2
-#endif
-#ifndef HAVE_ATTENTION_AMX
-#define attend_amx attend_avx512vnni
-#endif
-
+#ifdef HAVE_AVX2
 static const Kernels avx2 = {.name = "avx2", .linear = linear_avx2, .attend = attend_avx2, ELEMENTWISE(avx2)};
+#endif
+#ifdef HAVE_AVXVNNI
 static const Kernels avxvnni = {
     .name = "avxvnni", .linear = linear_avxvnni, .attend = attend_avxvnni, ELEMENTWISE(avx2)};
+#endif
+#ifdef HAVE_AVX512VNNI
 static const Kernels avx512vnni = {
     .name = "avx512vnni", .linear = linear_avx512vnni, .attend = attend_avx512vnni, ELEMENTWISE(avx512vnni)};
-static const Kernels amx = {.name = "amx", .linear = linear_amx, .attend = attend_amx, ELEMENTWISE(avx512vnni),
-                            .thread_start = thread_start_amx};
+#endif
+#ifdef HAVE_AMX
+static const Kernels amx = {.name = "amx", .linear = linear_amx, .attend = attend_amx, ELEMENTWISE(avx512vnni)};
+#endif
 
 enum { AVX_STATE = 0x6, AVX512_STATE = 0xe6, AMX_STATE = 0x60000 }; /* bits of XCR0 */
 
@@ -139,22 +117,10 @@ static bool has_amx(void) {
 #endif
 }
 
-static const struct {
-    const Kernels *kernels;
-    bool (*runs)(void);
-} SETS[] = {{&amx, has_amx}, {&avx512vnni, has_avx512vnni}, {&avxvnni, has_avxvnni}, {&avx2, has_avx2},
-          {&portable, always}};
-
 #elif defined(__aarch64__)
 
 DECLARE_LINEAR(neon)
 DECLARE_ATTENTION(neon)
-#ifndef HAVE_LINEAR_NEON
-#define linear_neon linear_portable
-#endif
-#ifndef HAVE_ATTENTION_NEON
-#define attend_neon attend_portable
-#endif
 
 /* The compiler vectorises the portable elementwise functions with NEON, which every 64-bit ARM has. */
 static const Kernels neon = {.name = "neon", .linear = linear_neon, .attend = attend_neon, ELEMENTWISE(portable)};
@@ -168,19 +134,30 @@ static bool has_dot_product(void) {
 #endif
 }
 
-static const struct {
-    const Kernels *kernels;
-    bool (*runs)(void);
-} SETS[] = {{&neon, has_dot_product}, {&portable, always}};
-
-#else
-
-static const struct {
-    const Kernels *kernels;
-    bool (*runs)(void);
-} SETS[] = {{&portable, always}};
-
 #endif
+
+/* The best first. */
+static const struct {
+    const Kernels *kernels;
+    bool (*runs)(void);
+} SETS[] = {
+#ifdef HAVE_AMX
+    {&amx, has_amx},
+#endif
+#ifdef HAVE_AVX512VNNI
+    {&avx512vnni, has_avx512vnni},
+#endif
+#ifdef HAVE_AVXVNNI
+    {&avxvnni, has_avxvnni},
+#endif
+#ifdef HAVE_AVX2
+    {&avx2, has_avx2},
+#endif
+#ifdef HAVE_NEON
+    {&neon, has_dot_product},
+#endif
+    {&portable, always},
+};
 
 enum { COUNT = sizeof SETS / sizeof *SETS };
 static bool runs[COUNT];
