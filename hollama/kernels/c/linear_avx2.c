@@ -8,7 +8,7 @@
 
 #include <immintrin.h>
 
-enum { LANES = 8, VECTOR = 4 * LANES, ROWS = 6, CHUNK = 48 }; /* CHUNK: rows whose starts lie in scratch */
+enum { LANES = 8, VECTOR = 4 * LANES, ROWS = 8, CHUNK = 48 }; /* CHUNK: rows whose starts lie in scratch */
 
 typedef int32_t Unaligned __attribute__((may_alias, aligned(1)));
 
@@ -34,48 +34,49 @@ static void starts_of(const int8_t *a, size_t halves, int32_t *starts) {
     }
 }
 
-/* acc + n . a */
-static ALWAYS_INLINE __m256i multiply(__m256i acc, __m256i n, __m256i a) {
-    return _mm256_add_epi16(acc, _mm256_maddubs_epi16(n, a));
+/* acc[m] += n . a over the low (0) or high (1) nibbles of a block */
+static ALWAYS_INLINE void multiply(const int rows, const int high, const uint8_t *packed, const int8_t *data,
+                                   int32_t stride, __m256i *acc) {
+    const __m256i mask = _mm256_set1_epi8(0x0f);
+    data += 32 * high;
+#pragma GCC unroll 1 /* more of them spill registers */
+    for (int r = 0; r < 8; r++, packed += 4 * PANEL, data += 4) {
+        const __m256i both = load(packed);
+        const __m256i n = _mm256_and_si256(high ? _mm256_srli_epi16(both, 4) : both, mask);
+        const int8_t *a = data;
+#pragma GCC unroll 8
+        for (int m = 0; m < rows; m++, a += stride)
+            acc[m] = _mm256_add_epi16(acc[m], _mm256_maddubs_epi16(n, quad(a)));
+    }
 }
 
-/* D of `rows` rows for 8 outputs. `apart` is 0 where the block has one scale; then its halves share a sum. */
-static ALWAYS_INLINE void direct(const int rows, const int apart, const uint8_t *packed, const uint8_t *scales,
+static ALWAYS_INLINE void scale(const int rows, __m256i g, const __m256i *acc, __m256i *total) {
+#pragma GCC unroll 8
+    for (int m = 0; m < rows; m++) total[m] = _mm256_add_epi32(total[m], _mm256_madd_epi16(acc[m], g));
+}
+
+/* D of `rows` rows for 8 outputs. With one scale a block, its halves share a sum. */
+static ALWAYS_INLINE void direct(const int rows, const int per_block, const uint8_t *packed, const uint8_t *scales,
                                  int32_t blocks, const int8_t *data, int32_t stride, const int32_t *starts,
                                  __m256i *total) {
-    const __m256i mask = _mm256_set1_epi8(0x0f);
-    __m256i low[ROWS], high[ROWS];
+    __m256i acc[ROWS];
     for (int m = 0; m < rows; m++) total[m] = _mm256_setzero_si256();
     for (int32_t block = 0; block < blocks; block++) {
-#pragma GCC unroll 6
+        const int32_t *start = starts + 2 * block;
+#pragma GCC unroll 8
+        for (int m = 0; m < rows; m++) acc[m] = _mm256_set1_epi32(start[2 * m * blocks]);
+        multiply(rows, 0, packed, data, stride, acc);
+        if (per_block == 2) scale(rows, scales_at(scales), acc, total);
+#pragma GCC unroll 8
         for (int m = 0; m < rows; m++) {
-            const int32_t *start = starts + 2 * (m * blocks + block);
-            low[m] = _mm256_set1_epi32(start[0]);
-            high[m] = _mm256_set1_epi32(start[1]);
-            if (!apart) low[m] = _mm256_add_epi16(low[m], high[m]);
+            const __m256i high = _mm256_set1_epi32(start[2 * m * blocks + 1]);
+            acc[m] = per_block == 2 ? high : _mm256_add_epi16(acc[m], high);
         }
-        for (int r = 0; r < 8; r++) {
-            const __m256i both = load(packed + 4 * PANEL * r);
-            const __m256i l = _mm256_and_si256(both, mask), h = _mm256_and_si256(_mm256_srli_epi16(both, 4), mask);
-            const int8_t *a = data + 4 * r;
-#pragma GCC unroll 6
-            for (int m = 0; m < rows; m++, a += stride) {
-                low[m] = multiply(low[m], l, quad(a));
-                if (apart)
-                    high[m] = multiply(high[m], h, quad(a + 32));
-                else
-                    low[m] = multiply(low[m], h, quad(a + 32));
-            }
-        }
-        const __m256i g = scales_at(scales), of_high = scales_at(scales + apart);
-#pragma GCC unroll 6
-        for (int m = 0; m < rows; m++) {
-            total[m] = _mm256_add_epi32(total[m], _mm256_madd_epi16(low[m], g));
-            if (apart) total[m] = _mm256_add_epi32(total[m], _mm256_madd_epi16(high[m], of_high));
-        }
+        multiply(rows, 1, packed, data, stride, acc);
+        scale(rows, scales_at(scales + (per_block - 1) * PANEL), acc, total);
         data += BLOCK;
         packed += BLOCK_BYTES;
-        scales += PANEL + apart;
+        scales += per_block * PANEL;
     }
 }
 
@@ -83,9 +84,9 @@ static ALWAYS_INLINE void direct_scales(const int rows, const Linear *linear, co
                                         const uint8_t *scales, const int8_t *data, int32_t stride,
                                         const int32_t *starts, __m256i *total) {
     if (linear->scales == 1)
-        direct(rows, 0, packed, scales, linear->blocks, data, stride, starts, total);
+        direct(rows, 1, packed, scales, linear->blocks, data, stride, starts, total);
     else
-        direct(rows, PANEL, packed, scales, linear->blocks, data, stride, starts, total);
+        direct(rows, 2, packed, scales, linear->blocks, data, stride, starts, total);
 }
 
 /* D of `rows` rows of one panel as [rows][16]. */
@@ -98,7 +99,7 @@ static void panel_sums(int32_t rows, const Linear *linear, int32_t panel, const 
         switch (rows) {
 #define CASE(N) \
     case N: direct_scales(N, linear, packed, scales, data, stride, starts, total); break;
-            CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
+            CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8)
 #undef CASE
         }
         for (int32_t m = 0; m < rows; m++)
