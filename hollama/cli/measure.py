@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from statistics import median
 
-from hollama.engine import End, Engine, Job, Token
+from hollama.engine import End, Engine, Job
 from hollama.modelfile import default_options
 
 
@@ -42,10 +42,14 @@ class Speed:
     decode_tps: float
 
 
-class Silent:
-    """A listener that wants no text, so that what is timed is the engine."""
+class Watch:
+    """A listener that wants no text and notes, on the engine's own thread, when each token came."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
 
     def accept(self, token: int) -> tuple[str, bool]:
+        self.times.append(time.perf_counter())
         return "", False
 
     def flush(self) -> str:
@@ -72,13 +76,11 @@ async def _once(engine: Engine, load: Load, vocab_size: int, seed: int) -> Speed
 async def _timed(engine: Engine, prompt: Sequence[int], generate: int) -> tuple[list[float], int]:
     """When each token came, and how many tokens of the prompt were computed. Without guesses, which depend on text."""
     options = {**default_options(), "temperature": 0.0, "seed": 0, "num_predict": generate, "draft_num_predict": 0}
-    times, computed = [], 0
-    async for event in engine.submit(Job(tuple(prompt), Silent(), options, shift=False)):
-        if isinstance(event, Token):
-            times.append(time.perf_counter())
-        elif isinstance(event, End):
+    watch, computed = Watch(), 0
+    async for event in engine.submit(Job(tuple(prompt), watch, options, shift=False)):
+        if isinstance(event, End):
             computed = event.prompt_tokens - event.cached_tokens
-    return times, computed
+    return watch.times, computed
 
 
 def speed_of(start: float, times: Sequence[Sequence[float]], computed: int) -> Speed:

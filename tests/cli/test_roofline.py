@@ -68,7 +68,7 @@ def test_unknown_kernels_are_refused() -> None:
 def test_bench_reports_and_draws(tmp_path, monkeypatch, capsys) -> None:
     pytest.importorskip("matplotlib", reason="needs matplotlib, the extra `plot`")
     monkeypatch.setenv("HOLLAMA_MODELS", str(tmp_path / "models"))
-    sizes = ["--depth", "0,8", "--prompt-tokens", "4", "--batch", "1", "--generate", "3", "--repeat", "1"]
+    sizes = ["--depth", "0,8", "--prompt-tokens", "4", "--batch", "1", "--generate", "9", "--repeat", "1"]
     written = ["--json", str(tmp_path / "report.json"), "--plot", str(tmp_path / "roof.svg")]
     assert main(["bench", "hollie", *sizes, *written]) == 0
     report = json.loads((tmp_path / "report.json").read_text())
