@@ -18,6 +18,7 @@ from tests.engine.test_machine import SAMPLERS
 
 CONTEXT = 160
 CHATS = 100
+PAGE = 2 * 2 * 2 * 64 * 16  # bytes: keys and values of 2 layers, 2 heads, 64 tokens, 16 dimensions
 
 
 class Parrot:
@@ -70,13 +71,21 @@ async def said(engine, prompt, options, pause):
     return tokens, end
 
 
-async def test_a_hundred_chats_say_the_same_together_as_alone(package):
+@pytest.fixture(scope="module")
+def alone(package):
     model = load(package, 0)
-    alone = []
+    boxes = []
     for prompt, options in jobs():
-        model.close()
         desk = Desk(model, 1, SPECS)
-        alone.append(desk.answer(prompt, **options, top_logprobs=1, draft_num_predict=0))
+        boxes.append(desk.answer(prompt, **options, top_logprobs=1, draft_num_predict=0))
+        desk.scheduler.close("")
+    model.close()
+    return boxes
+
+
+@pytest.mark.parametrize("pages", [3, 11, 10**4])  # a context has three
+async def test_a_hundred_chats_say_the_same_together_as_alone(package, alone, pages, monkeypatch):
+    monkeypatch.setenv("HOLLAMA_KV_CACHE", str(pages * PAGE))
     engine = Engine(load(package, 0), SPECS, parallel=8, context=CONTEXT)
     pauses = random.Random(1)
     together = await asyncio.gather(*(said(engine, prompt, options, pauses.random() / 4) for prompt, options in jobs()))
@@ -85,4 +94,5 @@ async def test_a_hundred_chats_say_the_same_together_as_alone(package):
         assert tokens == box.events[:-1]
         assert (end.tokens, end.reason) == (box.end.tokens, box.end.reason)
     assert sum(end.accepted_tokens for _, end in together) > 100
-    assert sum(end.cached_tokens for _, end in together) > 60 * 50
+    if pages > CHATS:
+        assert sum(end.cached_tokens for _, end in together) > 60 * 50
