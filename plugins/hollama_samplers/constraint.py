@@ -29,8 +29,8 @@ class Constraint:
         """Raises RequestError where the grammar has become too large to follow."""
         self._matcher.unsafe_compute_mask_ptr(self._mask.ctypes.data, self._mask.nbytes)
         self._check()
-        allowed = np.unpackbits(self._mask.view(np.uint8), bitorder="little", count=self._vocab_size)
-        np.copyto(logits, -np.inf, where=allowed == 0)
+        forbidden = np.unpackbits((~self._mask).view(np.uint8), bitorder="little", count=self._vocab_size)
+        np.copyto(logits, -np.inf, where=forbidden.view(np.bool_))
         return logits
 
     def accept(self, token: int) -> None:
