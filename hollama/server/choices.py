@@ -15,18 +15,23 @@ _Item = tuple[int, Event | Exception | None]  # None: that answer has ended
 
 async def merged(answers: Sequence[AsyncGenerator[Event]]) -> AsyncGenerator[tuple[int, Event]]:
     """Each event with the number of its answer. Raises what an answer raises, and closes all of them at its end."""
+    if len(answers) == 1:
+        async with aclosing(answers[0]) as events:
+            async for event in events:
+                yield 0, event
+        return
     queue: asyncio.Queue[_Item] = asyncio.Queue(1)
     tasks = [asyncio.ensure_future(_pump(index, events, queue)) for index, events in enumerate(answers)]
     try:
         running = len(tasks)
         while running:
-            index, event = await queue.get()
-            if isinstance(event, Exception):
-                raise event
-            if event is None:
+            index, said = await queue.get()
+            if isinstance(said, Exception):
+                raise said
+            if said is None:
                 running -= 1
             else:
-                yield index, event
+                yield index, said
     finally:
         for task in tasks:
             task.cancel()
