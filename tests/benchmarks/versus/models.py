@@ -17,7 +17,7 @@ from hollama.formats.hef import EMBEDDINGS, ROPE_THETA, WEIGHTS, Hef
 from hollama.formats.package import read_info
 
 from .llamacpp import quantise
-from .servers import OUR_NAME, Server, our_server
+from .servers import OUR_NAME, our_server
 from .weights import Shape, write_gguf
 
 _CONTEXT = 2048
@@ -50,7 +50,7 @@ def prepared(folder: Path, shape: Shape, bin_folder: Path) -> Models:
             compile_package(original, models.package)
         original.unlink()
     if not models.store.exists():
-        _fill_store(models)
+        fill_store(models.store, models.package)
     return models
 
 
@@ -68,17 +68,14 @@ def compile_package(original: Path, package: Path) -> None:
     compile_checkpoint(original, package, settings, lambda *_: None)
 
 
-def _fill_store(models: Models) -> None:
-    modelfile = models.package.with_suffix(".Modelfile")
-    modelfile.write_text(f"FROM {models.package}\n")
-    with our_server(models.store, frozenset(os.sched_getaffinity(0))) as server:
-        create(server, modelfile)
-
-
-def create(server: Server, modelfile: Path) -> None:
-    environment = {**os.environ, "HOLLAMA_HOST": f"127.0.0.1:{server.port}"}
-    command = [sys.executable, "-m", "hollama", "create", OUR_NAME, "-f", modelfile]
-    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+def fill_store(store: Path, package: Path) -> None:
+    """Make a models folder for `hollama serve` with the package in it."""
+    modelfile = package.with_suffix(".Modelfile")
+    modelfile.write_text(f"FROM {package}\n")
+    with our_server(store, frozenset(os.sched_getaffinity(0))) as server:
+        environment = {**os.environ, "HOLLAMA_HOST": f"127.0.0.1:{server.port}"}
+        command = [sys.executable, "-m", "hollama", "create", OUR_NAME, "-f", modelfile]
+        subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def bytes_per_token(gguf: Path) -> int:

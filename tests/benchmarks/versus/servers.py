@@ -49,7 +49,7 @@ class Server:
 
     def first_token(self, prompt: str) -> float:
         """Seconds from the request to the first piece of the answer; the rest of it is read too."""
-        body = self._body(prompt)
+        body = self.body(prompt, 2)
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_PATIENCE)
         start = time.perf_counter()
         connection.request("POST", self.path, json.dumps(body), {"Content-Type": "application/json"})
@@ -62,10 +62,11 @@ class Server:
         connection.close()
         return seconds
 
-    def _body(self, prompt: str) -> dict[str, Any]:
+    def body(self, prompt: str, count: int) -> dict[str, Any]:
+        """What asks for `count` tokens, streamed."""
         if self.path == "/completion":
-            return {"prompt": prompt, "n_predict": 2, "temperature": 0, "cache_prompt": True, "stream": True}
-        options = {"num_predict": 2, "temperature": 0}
+            return {"prompt": prompt, "n_predict": count, "temperature": 0, "cache_prompt": True, "stream": True}
+        options = {"num_predict": count, "temperature": 0, "draft_num_predict": 0}
         return {"model": OUR_NAME, "prompt": prompt, "raw": True, "stream": True, "options": options}
 
     @property
@@ -75,10 +76,11 @@ class Server:
 
 
 @contextmanager
-def our_server(store: Path, cpus: frozenset[int]) -> Iterator[Server]:
+def our_server(store: Path, cpus: frozenset[int], parallel: int = 1) -> Iterator[Server]:
     """`hollama serve` over a models folder; it loads a model when that is asked for."""
     port = free_port()
-    environment = {"HOLLAMA_HOST": f"127.0.0.1:{port}", "HOLLAMA_MODELS": str(store), "HOLLAMA_NUM_PARALLEL": "1"}
+    environment = {"HOLLAMA_HOST": f"127.0.0.1:{port}", "HOLLAMA_MODELS": str(store)}
+    environment["HOLLAMA_NUM_PARALLEL"] = str(parallel)
     with _running([sys.executable, "-m", "hollama", "serve"], environment, cpus) as process:
         server = Server(process, port, "/api/generate")
         server.wait("/api/version")
