@@ -7,7 +7,7 @@
 enum {
     SIDE = 16,             /* rows of a tile, and int32 in one */
     TILE_BYTES = 64,       /* in a row */
-    FEWEST_PAIRS = 5,      /* fewer are faster without tiles */
+    FEWEST_PAIRS = 1,      /* fewer are faster without tiles */
     CHUNK_PAGES = SUM_TOKENS / PAGE_TOKENS,
 };
 
@@ -78,6 +78,14 @@ static void store_sums(Products *products) {
     _tile_stored(3, products->of[3], TILE_BYTES);
 }
 
+/* The memory that tiles 6 and 7 are loaded from. */
+static inline void fetch(const int8_t *from, size_t stride) {
+    for (int32_t row = 0; row < SIDE; row++, from += stride) {
+        _mm_prefetch((const char *)from, _MM_HINT_T0);
+        _mm_prefetch((const char *)from + TILE_BYTES, _MM_HINT_T0);
+    }
+}
+
 static void split(const int16_t *restrict values, uint8_t *restrict high, uint8_t *restrict low, int32_t n) {
     for (int32_t i = 0; i < n; i++) {
         high[i] = (uint8_t)(values[i] >> 8);
@@ -86,11 +94,13 @@ static void split(const int16_t *restrict values, uint8_t *restrict high, uint8_
 }
 
 /* Scores of 32 tokens. */
-static void score_half(const Workspace *w, const int8_t *keys, int32_t d, int32_t depth, int32_t *scores) {
+static void score_half(const Workspace *w, const int8_t *keys, const int8_t *next, int32_t d, int32_t depth,
+                       int32_t *scores) {
     Products products;
     written();
     clear_sums();
-    for (int32_t first = 0; first < d; first += depth, keys += depth * PAGE_TOKENS) {
+    for (int32_t first = 0; first < d; first += depth, keys += depth * PAGE_TOKENS, next += depth * PAGE_TOKENS) {
+        fetch(next, 4 * PAGE_TOKENS);
         _tile_loadd(4, w->query[0] + first, d);
         _tile_loadd(5, w->query[1] + first, d);
         _tile_loadd(6, keys, 4 * PAGE_TOKENS);
@@ -113,10 +123,10 @@ static void score(const Pairs *pairs, const Workspace *w, int32_t pages) {
     for (int32_t i = 0; i < pairs->count; i++) split(query_of(pairs, i), w->query[0] + i * d, w->query[1] + i * d, d);
     shape_tiles(depth);
     for (int32_t page = 0; page < pages; page++) {
-        const int8_t *keys = cached(pairs, page, 0);
+        const int8_t *keys = cached(pairs, page, 0), *then = cached_next(pairs, page, 0, pages);
         int32_t *scores = w->scores + page * PAGE_TOKENS;
-        score_half(w, keys, d, depth, scores);
-        score_half(w, keys + 2 * TILE_BYTES, d, depth, scores + 2 * SIDE);
+        score_half(w, keys, then, d, depth, scores);
+        score_half(w, keys + 2 * TILE_BYTES, then + 2 * TILE_BYTES, d, depth, scores + 2 * SIDE);
     }
 }
 
@@ -128,6 +138,7 @@ static void mix_columns(const Pairs *pairs, const Workspace *w, int32_t first, i
     clear_sums();
     for (int32_t page = first; page < end; page++) {
         const int8_t *values = cached(pairs, page, 1) + 4 * column;
+        fetch(cached(pairs, page + 1 < end ? page + 1 : first, 1) + 4 * column + (page + 1 < end ? 0 : next), 4 * d);
         _tile_loadd(4, w->weights[0] + page * PAGE_TOKENS, w->stride);
         _tile_loadd(5, w->weights[1] + page * PAGE_TOKENS, w->stride);
         _tile_loadd(6, values, 4 * d);
