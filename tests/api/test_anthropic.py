@@ -87,6 +87,10 @@ def test_blocks_become_turns() -> None:
     )
 
 
+def test_a_system_may_speak_in_between() -> None:
+    assert said({"type": "text", "text": "a"}, role="System") == (Message("system", "a"),)
+
+
 def test_blocks_of_unknown_types_are_passed_over() -> None:
     assert said({"type": "zzz"}, 5, {"type": "text", "text": "a"}) == (Message("user", "a"),)
     assert said({"type": "zzz"}) == ()

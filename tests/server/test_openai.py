@@ -1,5 +1,6 @@
 """What the official Python client of OpenAI can do with the server."""
 
+import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -154,6 +155,26 @@ async def test_a_client_that_leaves_frees_all_its_choices(speaker: Any) -> None:
     await stream.close()
     (resident,) = one.desk.runtime._residency.residents
     await until(lambda: not resident.users and not resident.loaded.model.engine.busy)
+
+
+async def test_a_schema_is_kept_to(desk: Desk) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"ok": {"enum": [True]}},
+        "required": ["ok"],
+        "additionalProperties": False,
+    }
+    async with openai.AsyncOpenAI(base_url=f"{desk.url}/v1", api_key="any") as client:
+        ask: Any = {"model": "noise", "messages": HELLO, "max_tokens": 200}
+        format: Any = {"type": "json_schema", "json_schema": {"name": "n", "strict": True, "schema": schema}}
+        answer = await client.chat.completions.create(**ask, response_format=format)
+        assert json.loads(answer.choices[0].message.content or "") == {"ok": True}
+        text: Any = {"format": {"type": "json_schema", "name": "n", "schema": schema}}
+        response = await client.responses.create(model="noise", input="Hello", text=text, max_output_tokens=200)
+        assert json.loads(response.output_text) == {"ok": True}
+        with pytest.raises(openai.BadRequestError):
+            format["json_schema"]["schema"] = {"type": "zzz"}
+            await client.chat.completions.create(**ask, response_format=format)
 
 
 async def test_a_response(speaker: Any) -> None:
