@@ -7,7 +7,7 @@
 enum {
     SIDE = 16,             /* rows of a tile, and int32 in one */
     TILE_BYTES = 64,       /* in a row */
-    FEWEST_PAIRS = 1,      /* fewer are faster without tiles */
+    FEWEST_PAIRS = 8,      /* fewer are faster without tiles */
     CHUNK_PAGES = SUM_TOKENS / PAGE_TOKENS,
 };
 
