@@ -43,6 +43,7 @@ class Chain:
         self._links = [link for spec in ordered if (link := _build(spec, context))]
         self._draw = Draw(integer(context.options, "seed", RANDOM))
         self._vocab_size = context.vocab_size
+        self._room: Logits | None = None  # kept: to allocate this much takes longer than to fill it
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -51,9 +52,10 @@ class Chain:
 
     def pick(self, logits: Logits) -> int:
         """Draw a token and let every sampler learn it. Leaves `logits` (vocabulary,) as they are."""
-        if logits.shape != (self._vocab_size,) or not np.isfinite(logits).all():
+        if logits.shape != (self._vocab_size,) or not np.isfinite([logits.min(), logits.max()]).all():
             raise BackendError("the backend's logits are not one finite number for every token")
-        changed = logits.copy()
+        changed = self._room = np.empty_like(logits) if self._room is None else self._room
+        np.copyto(changed, logits)
         for link in self._links:
             changed = link.apply(changed)
         token = self._choose(changed)

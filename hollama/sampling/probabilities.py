@@ -111,10 +111,11 @@ def _descending(values: Logits) -> NDArray[np.intp]:
 
 
 def keep(logits: Logits, ids: NDArray[np.intp]) -> Logits:
-    """Forbid all tokens but `ids`."""
-    kept = np.full_like(logits, -np.inf)
-    kept[ids] = logits[ids]
-    return kept
+    """Forbid all tokens but `ids`, in place."""
+    kept = logits[ids]
+    logits.fill(-np.inf)
+    logits[ids] = kept
+    return logits
 
 
 def _below_top(logits: NDArray[np.floating]) -> Floats:
