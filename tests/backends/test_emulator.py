@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
-from hollama_backends.emulator import load
+from hollama_backends.emulator import load, probe
+from hollama_backends.emulator_settings import EmulatorSettings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hollama.compiler import CompileSettings, compile_checkpoint
-from hollama.errors import BackendError
+from hollama.errors import BackendError, ConfigError, OutOfPages
 from hollama.interfaces import Work
+from hollama.kernels import native
 from tests.checkpoints import random_checkpoint
 
 
@@ -21,9 +23,18 @@ def package(tmp_path_factory):
     return folder / "m.hef"
 
 
-@pytest.fixture(scope="module")
-def model(package):
-    return load(package, 0)
+def kernel_sets():
+    try:
+        return ["numpy", native.sets()[0]]
+    except BackendError:
+        return ["numpy"]
+
+
+@pytest.fixture(scope="module", params=kernel_sets())
+def model(package, request):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOLLAMA_KERNELS", request.param)
+        return load(package, 0)
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +56,7 @@ def feed(model, session, tokens, chunk=96):
 tokens_lists = st.lists(st.integers(0, 258), min_size=1, max_size=40)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(tokens_lists, st.integers(1, 40))
 def test_chunking_does_not_matter(model, tokens, chunk):
     first, second = model.open(), model.open()
@@ -55,7 +66,7 @@ def test_chunking_does_not_matter(model, tokens, chunk):
     second.close()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(tokens_lists, min_size=2, max_size=5))
 def test_company_does_not_matter(model, prompts):
     alone = []
@@ -70,7 +81,7 @@ def test_company_does_not_matter(model, prompts):
     assert [logits.tobytes() for logits in together] == [logits.tobytes() for logits in alone]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(tokens_lists, tokens_lists, st.data())
 def test_rewind_save_and_load(model, tokens, others, data):
     kept = data.draw(st.integers(0, len(tokens) - 1))
@@ -88,7 +99,7 @@ def test_rewind_save_and_load(model, tokens, others, data):
     fresh.close()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(tokens_lists, tokens_lists.map(lambda tokens: tokens[:24]), st.data())
 def test_fork_is_a_context_of_its_own(model, tokens, others, data):
     kept = data.draw(st.integers(0, len(tokens)))
@@ -174,3 +185,89 @@ def test_a_closed_or_doubled_context_is_refused(model):
 def test_more_context_than_compiled_is_refused(package):
     with pytest.raises(BackendError, match="compiled for a 64-token context"):
         load(package, 65)
+
+
+def test_saved_contexts_are_the_same_bytes_whichever_kernels_ran(package, monkeypatch):
+    saved = []
+    for kernels in kernel_sets():
+        monkeypatch.setenv("HOLLAMA_KERNELS", kernels)
+        other = load(package, 0)
+        session = other.open()
+        feed(other, session, [1, 2, 3, 4], 3)
+        saved.append(session.save())
+        other.close()
+    assert len(set(saved)) == 1
+
+
+@pytest.fixture
+def narrow(package, monkeypatch):
+    """Two pages: a context of 64 tokens, and one to share with others."""
+    monkeypatch.setenv("HOLLAMA_KV_CACHE", str(2 * 2 * 2 * 2 * 64 * 16))
+    model = load(package, 0)
+    assert model.pool.capacity == 2
+    yield model
+    model.check()
+    model.close()
+
+
+def test_a_step_without_pages_changes_nothing(narrow):
+    first, second, third = (narrow.open() for _ in range(3))
+    narrow.step([Work(first, [1])])
+    with pytest.raises(OutOfPages, match="close a context, or raise HOLLAMA_KV_CACHE"):
+        narrow.step([Work(first, [2]), Work(second, [1]), Work(third, [1])])
+    narrow.check()
+    assert [session.position for session in (first, second, third)] == [1, 0, 0]
+    expected = feed(narrow, second, [1, 2, 3])
+    second.close()
+    assert feed(narrow, third, [1, 2, 3]).tobytes() == expected.tobytes()
+
+
+def test_a_fork_shares_pages_until_one_of_both_writes(narrow):
+    session = narrow.open()
+    feed(narrow, session, list(range(40)))
+    fork = session.fork(30)
+    assert len(narrow.pool.free) == 1
+    alone = feed(narrow, fork, [7, 8])
+    assert len(narrow.pool.free) == 0
+    third = session.fork(0)
+    with pytest.raises(OutOfPages):
+        narrow.step([Work(third, [1])])
+    session.close()
+    fresh = narrow.open()
+    assert feed(narrow, fresh, [*range(30), 7, 8]).tobytes() == alone.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error", "message"),
+    [
+        ("THREADS", "0", ConfigError, "expected 1 to"),
+        ("THREADS", "two", ConfigError, "expected 1 to"),
+        ("KV_CACHE", "much", ConfigError, "write bytes"),
+        ("KV_CACHE", "1k", BackendError, "a context of 64 tokens needs"),
+        ("KV_CACHE", "99999GiB", BackendError, "MiB that are free"),
+        ("KERNELS", "sse9", BackendError, r"sse9|native library"),
+        ("LIBRARY", "/does/not/exist.so", BackendError, "cannot be loaded"),
+    ],
+)
+def test_settings_without_sense_are_refused(package, monkeypatch, name, value, error, message):
+    if name == "LIBRARY":
+        native.library.cache_clear()
+        monkeypatch.setenv("HOLLAMA_KERNELS", "portable")
+    monkeypatch.setenv(f"HOLLAMA_{name}", value)
+    with pytest.raises(error, match=message):
+        load(package, 0)
+    native.library.cache_clear()
+
+
+@pytest.mark.parametrize(("text", "count"), [("4096", 4096), ("512MB", 512 * 10**6), ("2GiB", 2 << 30), ("3 k", 3000)])
+def test_sizes_are_read(text, count):
+    assert EmulatorSettings.read({"HOLLAMA_KV_CACHE": text}).kv_cache == count
+
+
+def test_the_probe_says_what_would_run(monkeypatch):
+    monkeypatch.setenv("HOLLAMA_KERNELS", kernel_sets()[-1])
+    monkeypatch.setenv("HOLLAMA_THREADS", "3")
+    assert probe().available
+    assert ("NumPy" if kernel_sets() == ["numpy"] else f"{kernel_sets()[1]} kernels on 3 threads") in probe().detail
+    monkeypatch.setenv("HOLLAMA_KERNELS", "sse9")
+    assert not probe().available
