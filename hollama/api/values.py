@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from json.encoder import encode_basestring
 from typing import Any
 
@@ -13,6 +14,7 @@ from hollama.duration import parse_duration
 THINK_LEVELS = ("high", "medium", "low", "max")
 _THINK = '"high", "medium", "low", "max", true, or false'
 MOST_PROBABLE = 20
+_LARGEST_FLOAT, _LARGEST_INT = 3.4e38, 2**63 - 1  # of single precision, of 64 bits
 _LONGEST = 2**63 / 1e9  # seconds: what Go's nanoseconds can hold
 
 
@@ -55,6 +57,15 @@ def most_probable(count: int) -> int:
     if not 0 <= count <= MOST_PROBABLE:
         raise BodyInvalid(f"top_logprobs must be between 0 and {MOST_PROBABLE}")
     return count
+
+
+def options_of(fields: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Those of `names` that a request gives. Raises BodyInvalid for numbers that no option can hold."""
+    given = {name: fields[name] for name in names if name in fields}
+    for name, value in given.items():
+        if abs(value) > (_LARGEST_FLOAT if isinstance(value, float) else _LARGEST_INT):
+            raise BodyInvalid(f"{name} is out of range")
+    return given
 
 
 def property_type(value: Any) -> Any:

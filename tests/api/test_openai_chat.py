@@ -96,6 +96,8 @@ def test_each_choice_after_the_first_has_a_seed_of_its_own() -> None:
     first, *others = read(n=3).requests(100)
     assert "seed" not in first.terms.options
     assert [one.terms.options["seed"] for one in others] == [101, 102]
+    assert [one.terms.options["seed"] for one in read(n=2, seed=2**63 - 1).requests(100)] == [2**63 - 1, 0]
+    assert [one.terms.options["seed"] for one in read(n=2, seed=-1).requests(100)] == [-1, 101]
 
 
 def test_each_part_is_a_message() -> None:
@@ -133,6 +135,7 @@ def test_a_history_of_calls_is_understood() -> None:
                             "[]openai.Message"),
         ({"top_logprobs": 21}, "top_logprobs must be between 0 and 20"),
         ({"n": 0}, "n must be between 1 and 128"),
+        ({"temperature": 1e39}, "temperature is out of range"),
         ({"reasoning_effort": "zz"}, 'invalid reasoning value: "zz" (must be "minimal", "low", "medium", "high", '
                                      '"xhigh", "ultra", "max", or "none")'),
     ],

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.api.bodies import bodies
 from tests.server.server_desk import Desk
 
-COUNT = 60
+COUNT = 40
 
 
 def drawn(strategy: st.SearchStrategy[bytes]) -> list[bytes]:

@@ -11,7 +11,7 @@ from hollama.api.decode import base64_bytes, decode
 from hollama.api.encode import encode
 from hollama.api.syntax import BodyInvalid
 from hollama.api.tables import PARAMETERS
-from hollama.api.values import go_type
+from hollama.api.values import go_type, options_of
 from hollama.types import ChatRequest, JsonObject, Message, Terms, ToolCall
 
 _EFFORTS = {"low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "max"}
@@ -55,7 +55,7 @@ def _with_names(messages: Sequence[Message]) -> list[Message]:
 
 
 def _terms(fields: Mapping[str, Any]) -> Terms:
-    options = {"num_predict": fields["max_tokens"], **{name: fields[name] for name in _SAME if name in fields}}
+    options = {"num_predict": fields["max_tokens"], **options_of(fields, _SAME)}
     if fields.get("stop_sequences"):
         options["stop"] = fields["stop_sequences"]
     return Terms(options=options, think=_think(fields))

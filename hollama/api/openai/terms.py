@@ -8,11 +8,13 @@ from json.encoder import encode_basestring
 from typing import Any, Generic, TypeVar
 
 from hollama.api.syntax import BodyInvalid
+from hollama.api.values import options_of
 from hollama.types import ChatRequest, GenerateRequest
 
 Request = TypeVar("Request", ChatRequest, GenerateRequest)
 
 MOST_CHOICES = 128  # as at OpenAI
+_SEEDS = 2**63  # those below 0 are drawn
 _EFFORTS: dict[str, bool | str | None] = {
     "": None,
     "minimal": "low",
@@ -42,8 +44,9 @@ class Asked(Generic[Request]):
 
 def _seeded(request: Request, seed: int, more: int) -> Request:
     options = request.terms.options
-    terms = replace(request.terms, options={**options, "seed": options.get("seed", seed) + more})
-    return replace(request, terms=terms)
+    given = options.get("seed", -1)
+    own = ((seed if given < 0 else given) + more) % _SEEDS
+    return replace(request, terms=replace(request.terms, options={**options, "seed": own}))
 
 
 def asked(request: Request, fields: Mapping[str, Any]) -> Asked[Request]:
@@ -67,4 +70,4 @@ def sampling(fields: Mapping[str, Any], **names: str) -> dict[str, Any]:
     """Options under Ollama's names, of the fields that the request gives; `names` says where those differ."""
     same = ("temperature", "top_p", "seed", "frequency_penalty", "presence_penalty")
     renamed = {name: fields[field] for field, name in names.items() if field in fields}
-    return {**renamed, **{name: fields[name] for name in same if name in fields}}
+    return renamed | options_of(fields, same)
