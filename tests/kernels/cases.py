@@ -37,13 +37,14 @@ def in_pages(case, caches, cache):
     pages = []
     for first in range(0, total, PAGE):
         page = fenced(caches * 2 * kv_heads * PAGE * d)
-        page[:] = np.random.default_rng(first).integers(0, 256, page.size)
+        page[:] = np.random.default_rng(first).integers(0, 256, page.size, np.uint8)
         parts = page.view(np.int8).reshape(caches, 2, kv_heads, PAGE * d)[cache]
+        count = min(PAGE, total - first)
         for head in range(kv_heads):
-            keys, values = parts[0, head].reshape(d // 4, PAGE, 4), parts[1, head].reshape(16, d, 4)
-            for token in range(min(PAGE, total - first)):
-                keys[:, token] = (case.keys[head, first + token].astype(int) - 128).reshape(d // 4, 4)
-                values[token // 4, :, token % 4] = case.values[head, first + token].astype(int) - 128
+            keys, values = (x[head, first : first + count] ^ 0x80 for x in (case.keys, case.values))
+            tokens = np.arange(count)
+            parts[0, head].reshape(d // 4, PAGE, 4)[:, :count] = keys.view(np.int8).reshape(count, -1, 4).swapaxes(0, 1)
+            parts[1, head].reshape(16, d, 4)[tokens // 4, :, tokens % 4] = values.view(np.int8)
         pages.append(page)
     return pages
 

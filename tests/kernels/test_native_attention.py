@@ -68,6 +68,13 @@ def test_sums_beyond_32_bits(library, kernels, rows):
     same_bits(attend(library, kernels, case), case.golden())
 
 
+def test_more_tokens_than_are_summed_at_once(library, kernels):
+    """Beyond 65,536 tokens sums of weights, and of weight times value by bytes, pass 2^31."""
+    case = random_case(np.random.default_rng(5), 66_000, 1, 1, 9, 16, 1e-6)
+    case.values[:] = 0
+    same_bits(attend(library, kernels, case), case.golden())
+
+
 @pytest.mark.parametrize("query", [-32768, 32767])
 @pytest.mark.parametrize("key", [0, 255])
 @pytest.mark.parametrize("value", [0, 255])
