@@ -40,7 +40,10 @@ def prepared(folder: Path, shape: Shape, bin_folder: Path) -> Models:
     if stale or not models.q4_0.exists() or not models.pure.exists():
         folder.mkdir(parents=True, exist_ok=True)
         original = folder / "f16.gguf"
-        write_gguf(original, shape)
+        if not original.exists():
+            part = original.with_suffix(".part")
+            write_gguf(part, shape)
+            part.rename(original)
         if not models.q4_0.exists():
             quantise(bin_folder, original, models.q4_0)
         if not models.pure.exists():
