@@ -1,7 +1,7 @@
 """Runs jobs on a loaded model: token ids in, token ids out. Knows no text, names, HTTP or device.
 
-A `Job` is submitted to the `Engine`, whose thread drives the `Scheduler`: at most `parallel` jobs have a `Slot` each,
-with a context of the `ContextPool` and a `Chain` of samplers. A job's tokens never depend on the other jobs.
+A `Job` is submitted to the `Engine`, whose thread drives the `Scheduler`: at most `parallel` jobs have a slot each,
+with a context of the `ContextPool`, an `Answer` and its `Chain` of samplers. A job's tokens never depend on other jobs.
 """
 
 from __future__ import annotations
