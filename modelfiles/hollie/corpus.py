@@ -28,9 +28,9 @@ SKILLS: dict[str, Maker] = {
     "tools": tools.sample,
     "repeat": repeat.sample,
 }
-SHARES = {  # of conversations; of tokens, tools and sums take a fifth each
-    "knowledge": 26, "unknown": 5, "smalltalk": 10, "memory": 24, "instructions": 38, "arithmetic": 36, "json": 28,
-    "tools": 40, "repeat": 40, "mixed": 0.3,
+SHARES = {  # of conversations
+    "knowledge": 24, "unknown": 5, "smalltalk": 10, "memory": 40, "instructions": 34, "arithmetic": 32, "json": 24,
+    "tools": 20, "repeat": 70, "mixed": 0.3,
 }
 MIXED = ("knowledge", "unknown", "smalltalk", "arithmetic", "arithmetic", "json", "repeat", "memory")
 TOOLS_HEAD = (

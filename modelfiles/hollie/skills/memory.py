@@ -214,12 +214,15 @@ def sample(rng: random.Random, split: str) -> Sample:
     if rng.random() < 0.1:  # told again, differently: the later one counts
         known[kinds[0]] = FACTS[kinds[0]].filler(rng, split)
         turns.append(telling(kinds[0], known[kinds[0]], rng, split))
-    for _ in range(rng.choice((0, 0, 1, 1, 2, 3, 5))):
+    dense = split == TRAIN and rng.random() < 0.6  # many questions, little talk: what belongs to what is hard to learn
+    for _ in range(rng.choice((0, 0, 1) if dense else (0, 0, 1, 1, 2, 3, 5))):
         turns.insert(rng.randint(0, len(turns)), list(rng.choice(DISTRACTIONS)(rng, split).messages))
     strange = 0.45 if split == TRAIN else 0.12  # that a fact was not told is easily drowned by those that were
     asked = rng.choice(sorted(FACTS)) if rng.random() < strange else rng.choice(kinds)
     earlier = [kind for kind in kinds if kind != asked and rng.random() < 0.5]
-    turns += [asking(kind, known[kind], rng, split) for kind in earlier]
+    if dense:
+        earlier = rng.sample(sorted(FACTS), rng.randint(2, 5))
+    turns += [asking(kind, known.get(kind), rng, split) for kind in earlier]
     turns.append(asking(asked, known.get(asked), rng, split))
     answer = turns[-1][-1]["content"]
     keys = [known[asked]] if asked in known else [answer]
