@@ -6,7 +6,8 @@ complete, and nothing else where it cannot go on; before that they are forbidden
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,28 +21,31 @@ if TYPE_CHECKING:
 
 
 class Constraint:
-    def __init__(self, matcher: LLMatcher, vocab_size: int) -> None:
+    def __init__(self, matcher: LLMatcher, vocab_size: int, options: Mapping[str, Any]) -> None:
         self._matcher = matcher
+        self._options = options
         self._vocab_size = vocab_size
         self._mask = np.zeros(-(-vocab_size // 32), np.int32)
 
     def apply(self, logits: Logits) -> Logits:
         """Raises RequestError where the grammar has become too large to follow."""
-        self._matcher.unsafe_compute_mask_ptr(self._mask.ctypes.data, self._mask.nbytes)
+        with grammars.panics_are_refused(self._options):
+            self._matcher.unsafe_compute_mask_ptr(self._mask.ctypes.data, self._mask.nbytes)
         self._check()
         forbidden = np.unpackbits((~self._mask).view(np.uint8), bitorder="little", count=self._vocab_size)
         np.copyto(logits, -np.inf, where=forbidden.view(np.bool_))
         return logits
 
     def accept(self, token: int) -> None:
-        self._matcher.consume_token(token)
+        with grammars.panics_are_refused(self._options):
+            self._matcher.consume_token(token)
         self._check()
 
     def reset(self) -> None:
         self._matcher.reset()
 
     def clone(self) -> Constraint:
-        return Constraint(self._matcher.deep_copy(), self._vocab_size)
+        return Constraint(self._matcher.deep_copy(), self._vocab_size, self._options)
 
     def _check(self) -> None:
         if self._matcher.is_error():
@@ -57,10 +61,11 @@ def build(context: SamplerContext) -> Sampler | None:
         raise RequestError("the model has no stop token, with which a structured answer would end; leave out format")
     from llguidance import LLMatcher
 
-    matcher = LLMatcher(context.vocabulary.derive(_tokenizer), text, log_level=0)
+    with grammars.panics_are_refused(context.options):
+        matcher = LLMatcher(context.vocabulary.derive(_tokenizer), text, log_level=0)
     if matcher.is_error():
         raise grammars.refusal(context.options, matcher.get_error().partition("\n")[0])
-    return Constraint(matcher, context.vocab_size)
+    return Constraint(matcher, context.vocab_size, context.options)
 
 
 class _Tokens:

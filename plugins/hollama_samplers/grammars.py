@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from hollama.errors import RequestError
+from hollama.errors import HollamaError, RequestError
 from hollama.types import Thoughts
 
 if TYPE_CHECKING:
@@ -51,11 +52,23 @@ def check(options: Mapping[str, Any]) -> None:
         return
     from llguidance import LLMatcher
 
-    failed, messages = LLMatcher.validate_grammar_with_warnings(text)
+    with panics_are_refused(options):
+        failed, messages = LLMatcher.validate_grammar_with_warnings(text)
     if failed:
         raise refusal(options, messages[0])
     for message in messages:
         log.warning("the schema asks for more than is enforced: %s", message)
+
+
+@contextmanager
+def panics_are_refused(options: Mapping[str, Any]) -> Iterator[None]:
+    """Where the library trips over a grammar of its user's; a panic of Rust's is no Exception."""
+    try:
+        yield
+    except (HollamaError, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        raise refusal(options, str(error)) from error
 
 
 def refusal(options: Mapping[str, Any], message: str) -> RequestError:
