@@ -7,7 +7,8 @@
 #include <string.h>
 
 /* INDEPENDENT: iterations of the next loop are, though its output may be one of its inputs. UNROLL: the next loop, of a
- * known and small number of iterations, is to vanish. SEPARATE: a function that gains nothing from knowing its caller. */
+ * known and small number of iterations, is to vanish. SEPARATE: a function that gains nothing from knowing its
+ * caller. */
 #if defined(__clang__)
 #define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
 #define UNROLL _Pragma("clang loop unroll(full)")
