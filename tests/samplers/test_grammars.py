@@ -71,14 +71,7 @@ def test_any_grammar(name, text, whole):
     "schema",
     [
         {"pattern": "(a{1000}){1000}"},
-        {
-            "format": "date",
-            "pattern": 3.5,
-            "oneOf": None,
-            "$ref": True,
-            "allOf": "wÜ",
-            "Ñ": "é" * 90,
-        },  # the library panics
+        {"pattern": {"a": "x" + "é" * 90}},  # over which the library panics
         {"pattern": "(.*a){30}" * 20},
         {"type": "array", "items": {"type": "array", "minItems": 10**9}, "minItems": 10**9},
         {"enum": ["x" * 100_000]},
