@@ -50,6 +50,7 @@ def main() -> None:
     models = prepared(cache / options.shape, SHAPES[options.shape], bin_folder)
     contest = Contest(models, bin_folder, options.threads, options.patience)
     figures = contest.rounds(options.only.split(","), options.rounds, lambda line: print(line, flush=True))
+    contest.measure_memory(next(iter(figures.values())).variant)
     result = summary(figures, contest)
     print("\n".join(lines(figures, contest, models, f"{options.shape}, {options.threads} threads")))
     if options.json:

@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -28,6 +29,7 @@ TIMES = ("second_turn_ttft", "cold_load")  # seconds: less is better
 PURE = "decode_0_pure"  # against a file that is Q4_0 throughout
 _HISTORY = 365  # words, about 1,000 tokens
 _TURN = 12
+_FULL = 700  # words, about 1,900 tokens
 _TUNED_ON = {"prefill_512": "prefill_96", PURE: "decode_0"}
 
 
@@ -97,18 +99,30 @@ class Contest:
     def _llama(self, model: Path) -> LlamaCpp:
         return LlamaCpp(self.bin_folder, model, self.threads, self.cpus)
 
+    def measure_memory(self, variant: Variant) -> None:
+        """Note what each server holds at most with a nearly full context."""
+        for name, server in (("hollama serve", self._our_server()), ("llama-server", self._their_server(variant))):
+            with server as running:
+                running.first_token(words(_FULL, seed=3))
+                self.peaks[name] = running.peak
+
+    def _our_server(self) -> AbstractContextManager[Server]:
+        return our_server(self.models.store, self.cpus)
+
+    def _their_server(self, variant: Variant) -> AbstractContextManager[Server]:
+        port = free_port()
+        return llama_server(self._llama(self.models.q4_0).server_command(port, variant), port, self.cpus)
+
     def _theirs(self, figure: Figure) -> Callable[[], float]:
-        llama = self._llama(self.models.pure if figure.key == PURE else self.models.q4_0)
         if figure.key in TIMES:
-            port = free_port()
-            server = lambda: llama_server(llama.server_command(port, figure.variant), port, self.cpus)  # noqa: E731
-            return self._timed(figure.key, "llama-server", server, [llama.model])
+            return _timed(figure.key, lambda: self._their_server(figure.variant), [self.models.q4_0])
+        llama = self._llama(self.models.pure if figure.key == PURE else self.models.q4_0)
         return lambda: llama.speed(CASES[_case(figure.key)], figure.variant)
 
     def _ours(self, key: str) -> Callable[[], float]:
         if key in TIMES:
             files = [path for path in self.models.store.rglob("*") if path.is_file()]
-            return self._timed(key, "hollama serve", lambda: our_server(self.models.store, self.cpus), files)
+            return _timed(key, self._our_server, files)
         return lambda: self._our_speed(CASES[_case(key)])
 
     def _our_speed(self, case: Case) -> float:
@@ -122,31 +136,29 @@ class Contest:
         if done.returncode:
             raise RuntimeError(f"our engine failed:\n{done.stderr[-2000:]}")
         result = json.loads(done.stdout)
-        self._keep_peak("engine", result["peak_bytes"])
+        self.peaks["engine"] = max(result["peak_bytes"], self.peaks.get("engine", 0))
         return float(result["decode_tps" if case.generate else "prefill_tps"])
 
-    def _timed(
-        self, key: str, name: str, server: Callable[[], Iterator[Server]], files: Sequence[Path]
-    ) -> Callable[[], float]:
-        def second_turn() -> float:
-            with server() as running:
-                history = words(_HISTORY, seed=time.time_ns())
-                running.first_token(history)
-                seconds = running.first_token(history + words(_TURN, seed=1))
-                self._keep_peak(name, running.peak)
-                return seconds
 
-        def cold_load() -> float:
-            drop_from_cache(files)
-            start = time.perf_counter()
-            with server() as running:
-                running.first_token(words(_TURN, seed=2))
-                return time.perf_counter() - start
+def _timed(
+    key: str, server: Callable[[], AbstractContextManager[Server]], files: Sequence[Path]
+) -> Callable[[], float]:
+    """How to measure one of `TIMES`; `files` are what a cold start reads."""
 
-        return second_turn if key == "second_turn_ttft" else cold_load
+    def second_turn_ttft() -> float:
+        with server() as running:
+            history = words(_HISTORY, seed=time.time_ns())
+            running.first_token(history)
+            return running.first_token(history + words(_TURN, seed=1))
 
-    def _keep_peak(self, name: str, size: int) -> None:
-        self.peaks[name] = max(size, self.peaks.get(name, 0))
+    def cold_load() -> float:
+        drop_from_cache(files)
+        start = time.perf_counter()
+        with server() as running:
+            running.first_token(words(_TURN, seed=2))
+            return time.perf_counter() - start
+
+    return {"second_turn_ttft": second_turn_ttft, "cold_load": cold_load}[key]
 
 
 def _case(key: str) -> str:
