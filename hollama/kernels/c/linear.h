@@ -6,13 +6,15 @@
 
 #include "kernels.h"
 
+#include <string.h>
+
 enum {
     GROUP_SCALE_MAX = 18,
     QUADS = BLOCK / 4,
     EXPANDED_BYTES = PANEL * BLOCK,                              /* a block of a panel as bytes w * g */
-    AMX_SLAB = 8, AMX_ROWS = 512,                                /* blocks, and rows, that AMX takes at a time */
-    AMX_SUMS = AMX_ROWS * 2 * PANEL * 4,                         /* bytes */
-    AMX_SCRATCH = 2 * AMX_SUMS + 4 * AMX_SLAB * EXPANDED_BYTES, /* sums of low and high, two slabs of two panels */
+    AMX_PANELS = 8, AMX_SLAB = 8, AMX_ROWS = 512, /* panels, blocks and rows that AMX takes at a time */
+    AMX_SUMS = AMX_ROWS * AMX_PANELS * PANEL * 4, /* bytes; for low and high each, and two slabs */
+    AMX_SCRATCH = 2 * AMX_SUMS + 2 * AMX_PANELS * AMX_SLAB * EXPANDED_BYTES,
 };
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
@@ -46,9 +48,8 @@ static ALWAYS_INLINE void finish_row(const Finish *f, const int32_t *low, const 
     if (bias)
         for (int c = 0; c < PANEL; c++) y[c] += bias[c];
     if (add)
-        for (int c = 0; c < count; c++) to[c] = add[c] + y[c];
-    else
-        for (int c = 0; c < count; c++) to[c] = y[c];
+        for (int c = 0; c < count; c++) y[c] = add[c] + y[c];
+    memcpy(to, y, (size_t)count * sizeof *y);
 }
 
 /* Rows of one panel. low and high hold D of the low and high bytes, rows `apart` ints apart; high is NULL for 8 bits.
