@@ -26,7 +26,8 @@ Rows = NDArray[np.float32]  # (wanted, vocabulary)
 _KEPT = 64  # contexts kept beside those of running jobs
 _SHARED = 64  # tokens of prompts in a step that answers under way wait for
 _WORTH = 32  # tokens of a prompt for which it pays to wait until another job has evaluated them
-_FIXED = 4  # rows that cost as much as what a step costs however few it has
+_FIXED = 12  # rows that take as long as what a step takes however few it has; 16 with native kernels
+_LEAST = 0.3  # of a step that the second row takes with them: kernels for one row are others
 
 
 @dataclass(eq=False)
@@ -185,7 +186,7 @@ class Scheduler:
         """
         if not self._limits.rewind:
             return [Piece(slot, 1) for slot in streams]
-        least = len(streams) / (len(streams) + _FIXED)
+        least = max(_LEAST, len(streams) / (len(streams) + _FIXED))
         room = self._limits.rows - len(streams) - others
         pieces = []
         for slot in streams:

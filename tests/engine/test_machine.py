@@ -11,7 +11,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from hollama.engine import End
 from hollama.interfaces import Limits
-from tests.engine.desk import VOCAB, Box, Desk, echoing
+from tests.engine.desk import VOCAB, Box, Desk, Ears, echoing
 from tests.engine.paged import PAGE, PagedModel
 
 CONTEXT = 48
@@ -39,6 +39,8 @@ options = st.builds(
     seed=st.integers(0, 3),
     draft_num_predict=st.sampled_from([0, 1, 16]),
     top_logprobs=st.sampled_from([None, 1]),
+    stop_tokens=st.sampled_from([frozenset(), frozenset(range(5))]),
+    listener=st.sampled_from([Ears(), Ears(frozenset(range(7, 12)))]),
 )
 
 

@@ -1,5 +1,6 @@
 """What a job's answer is, whoever else runs."""
 
+import numpy as np
 import pytest
 from hollama_backends.null import NullModel, hashed
 from hypothesis import given, settings
@@ -57,6 +58,26 @@ def test_running_answers_wait_at_most_one_chunk(make_desk):
         desk.step()
         assert len(first.tokens) == before + 1
         assert sum(desk.model.steps[-1]) <= 1 + 8
+
+
+def test_prompts_fill_a_step_where_no_answer_waits_for_it(make_desk):
+    desk = make_desk(parallel=4, rows=20)
+    boxes = [desk.submit([start] * 20, num_predict=9) for start in range(4)]
+    desk.step()
+    desk.step()
+    assert desk.model.steps == [(8, 8, 4), (8, 8, 4)]
+    while not boxes[0].tokens:
+        desk.step()
+    desk.step()
+    assert sum(count for count in desk.model.steps[-1] if count > 1) == 8
+
+
+@pytest.mark.parametrize(("bound", "most"), [(0, 1), (2, 3), (99, 17), (-1, 1)])
+def test_guesses_keep_to_their_bound(bound, most):
+    certain = np.arange(VOCAB, dtype=np.float32) * 100
+    model = NullModel(lambda history: np.roll(certain, history[-1]), VOCAB, Limits(300, 64, 4))
+    Desk(model).answer([1], num_predict=200, draft_num_predict=bound)
+    assert max(sum(step) for step in model.steps) == most
 
 
 def test_short_prompt_does_not_wait_for_all_of_a_long_one(desk):
