@@ -5,7 +5,7 @@ A chunk is a dict whose order is the order on the wire; `encode` writes it. Sour
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from hollama.api.decode import decode
@@ -84,17 +84,6 @@ def _terms(fields: Mapping[str, Any]) -> Terms:
         logprobs=fields.get("logprobs", False),
         top_logprobs=most_probable(fields.get("top_logprobs", 0)),
         render_only=fields.get("_debug_render_only", False),
-    )
-
-
-def gather(deltas: Iterable[Delta]) -> Delta:
-    """All pieces of an answer as one."""
-    pieces = tuple(deltas)
-    return Delta(
-        content="".join(piece.content for piece in pieces),
-        thinking="".join(piece.thinking for piece in pieces),
-        tool_calls=tuple(call for piece in pieces for call in piece.tool_calls),
-        logprobs=tuple(entry for piece in pieces for entry in piece.logprobs),
     )
 
 

@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
-from hollama.api.ollama import gather
-from hollama.api.openai.envelope import Answer
+from hollama.api.answer import Answer, gather
 from hollama.types import Delta, Event, Finished, Rendered
 
 _Item = tuple[int, Event | Exception | None]  # None: that answer has ended

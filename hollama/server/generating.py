@@ -8,7 +8,8 @@ from contextlib import aclosing
 
 from aiohttp import web
 
-from hollama.api.ollama import Chunk, chat_chunk, chat_request, gather, generate_chunk, generate_request
+from hollama.api.answer import gather
+from hollama.api.ollama import Chunk, chat_chunk, chat_request, generate_chunk, generate_request
 from hollama.errors import RequestError
 from hollama.server.answers import NDJSON, answer, read, stream
 from hollama.server.rooms import Rooms

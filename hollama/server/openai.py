@@ -15,11 +15,12 @@ from typing import Any, Generic, Protocol
 
 from aiohttp import web
 
+from hollama.api.answer import Answer
 from hollama.api.names import local_name
 from hollama.api.openai import fault
 from hollama.api.openai.chat import ChatStream, chat_answer, chat_request
 from hollama.api.openai.completions import CompletionStream, completion_answer, completion_request
-from hollama.api.openai.envelope import Answer, Head
+from hollama.api.openai.envelope import Head
 from hollama.api.openai.models import model_entry, model_list
 from hollama.api.openai.terms import Asked, Request
 from hollama.errors import RequestError

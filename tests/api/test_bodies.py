@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hollama.api.answer import Answer
 from hollama.api.anthropic.request import count_request, messages_request
 from hollama.api.encode import encode
 from hollama.api.openai.chat import chat_request
 from hollama.api.openai.completions import completion_request
-from hollama.api.openai.envelope import Answer, Head
+from hollama.api.openai.envelope import Head
 from hollama.api.openai.response_object import response_answer
 from hollama.api.openai.responses import responses_request
 from hollama.api.syntax import BodyInvalid

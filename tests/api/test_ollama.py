@@ -5,9 +5,10 @@ import math
 
 import pytest
 
+from hollama.api.answer import gather
 from hollama.api.encode import encode
 from hollama.api.names import CloudRefused, local_name
-from hollama.api.ollama import chat_chunk, chat_request, gather, generate_chunk, generate_request
+from hollama.api.ollama import chat_chunk, chat_request, generate_chunk, generate_request
 from hollama.api.syntax import BodyInvalid
 from hollama.errors import RequestError
 from hollama.types import Delta, Finished, Message, Rendered, Statistics, TokenLogprob, ToolCall

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from hollama.api.answer import Answer
 from hollama.api.encode import encode
 from hollama.api.openai import error
 from hollama.api.openai.chat import ChatStream, chat_answer, chat_request
-from hollama.api.openai.envelope import Answer, Head
+from hollama.api.openai.envelope import Head
 from hollama.api.openai.terms import Asked
 from hollama.api.syntax import BodyInvalid
 from hollama.types import ChatRequest, Delta, Finished, Message, Rendered, Statistics, TokenLogprob, ToolCall

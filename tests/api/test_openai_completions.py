@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from hollama.api.answer import Answer
 from hollama.api.openai.completions import CompletionStream, completion_answer, completion_request
-from hollama.api.openai.envelope import Answer, Head
+from hollama.api.openai.envelope import Head
 from hollama.api.openai.models import model_entry, model_list
 from hollama.api.openai.terms import Asked
 from hollama.api.syntax import BodyInvalid

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from hollama.api.openai.envelope import Answer, Head
+from hollama.api.answer import Answer
+from hollama.api.openai.envelope import Head
 from hollama.api.openai.response_object import ResponseStream, response_answer
 from hollama.api.openai.responses import AskedResponse, responses_request
 from hollama.api.syntax import BodyInvalid

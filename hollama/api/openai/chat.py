@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from hollama.api import sse
+from hollama.api.answer import Answer
 from hollama.api.decode import decode
 from hollama.api.encode import encode, without_empty
 from hollama.api.ollama import debug, logprob_entries
 from hollama.api.openai.content import messages
-from hollama.api.openai.envelope import FINGERPRINT, Answer, Head, usage
+from hollama.api.openai.envelope import FINGERPRINT, Head, usage
 from hollama.api.openai.tables import CHAT
 from hollama.api.openai.terms import Asked, asked, sampling, think
 from hollama.api.syntax import BodyInvalid

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hollama.api import sse
+from hollama.api.answer import Answer
 from hollama.api.decode import decode
-from hollama.api.openai.envelope import FINGERPRINT, Answer, Head, usage
+from hollama.api.openai.envelope import FINGERPRINT, Head, usage
 from hollama.api.openai.tables import COMPLETION
 from hollama.api.openai.terms import Asked, asked, sampling
 from hollama.api.syntax import BodyInvalid

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hollama.api import sse
-from hollama.types import Delta, Finished, Rendered
+from hollama.types import Finished, Rendered
 
 FINGERPRINT = "fp_ollama"
 _KINDS = {400: "invalid_request_error", 404: "not_found_error"}
@@ -20,14 +20,6 @@ class Head:
     number: int
     created: int
     model: str
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One whole answer."""
-
-    delta: Delta
-    end: Finished | Rendered | None
 
 
 def error(message: str, status: int) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from hollama.api import sse
+from hollama.api.answer import Answer
 from hollama.api.encode import encode
-from hollama.api.openai.envelope import Answer, Head
+from hollama.api.openai.envelope import Head
 from hollama.api.openai.responses import AskedResponse
 from hollama.types import Delta, Event, Finished, ToolCall
 
