@@ -58,7 +58,6 @@ class Kernels(ctypes.Structure):
         ("add", function(*[c_void_p] * 3, c_int32)),
         ("embed", function(c_void_p, c_void_p, c_int32, c_float, c_int32)),
         ("store", function(*[c_void_p] * 3, c_int32, c_int32, KvShape, c_float, c_int32, c_float, c_int32)),
-        ("thread_start", function()),
     )
 
 
@@ -83,14 +82,11 @@ def declared(path: Path) -> ctypes.CDLL:
 
 
 def kernels_named(library: ctypes.CDLL, name: str) -> Kernels:
-    """The kernels of a set, ready for this thread; skips where the machine or the build lacks it."""
+    """The kernels of a set; skips where the machine or the build lacks it."""
     found = library.kernels_named(name.encode())
     if not found:
         pytest.skip(f"this machine or this build has no {name}")
-    kernels = found.contents
-    if kernels.thread_start:
-        kernels.thread_start()
-    return kernels
+    return found.contents
 
 
 def aligned(shape, dtype, fill=0):

@@ -160,11 +160,6 @@ void execute(void *program, int32_t stage, int32_t item, int32_t thread) {
     }
 }
 
-void start_thread(void *program) {
-    const Program *p = program;
-    if (p->kernels->thread_start) p->kernels->thread_start();
-}
-
 static int32_t most(int32_t a, int32_t b) { return a > b ? a : b; }
 
 /* Many rows: pairs of panels, which stay in the cache. Few: long runs, which the machine reads ahead. */

@@ -79,7 +79,6 @@ typedef struct { /* the functions of one instruction set */
     /* One token's heads into its page. */
     void (*store)(const float *k, const float *v, int8_t *page, int32_t token, int32_t cache, KvShape,
                   float inverse_k, int32_t zero_k, float inverse_v, int32_t zero_v);
-    void (*thread_start)(void); /* once in every thread before its first kernel; NULL if there is nothing to do */
 } Kernels;
 
 size_t linear_scratch(int32_t blocks); /* bytes a thread needs, whatever the set */

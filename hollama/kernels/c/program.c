@@ -126,7 +126,7 @@ Program *program_new(const Spec *spec, Failure *failure) {
     p->size = arena.used;
     copy_spec(p);
     atomic_flag_clear(&p->running);
-    p->team = team_new(spec->threads, spec->instructions, (Job){start_thread, execute, p});
+    p->team = team_new(spec->threads, spec->instructions, (Job){execute, p});
     if (p->team) return p;
     program_free(p);
     failure->message = "there is not enough memory";

@@ -48,7 +48,6 @@ const char *check_spec(const Spec *spec, int32_t *instruction);
 
 /* execute.c: deal out a step's rows; the work of a team's thread */
 void plan_step(Program *program, int32_t segment_count);
-void start_thread(void *program);
 void execute(void *program, int32_t stage, int32_t item, int32_t thread);
 
 #endif

@@ -121,7 +121,6 @@ static void *serve(void *argument) {
     const Worker *worker = argument;
     Team *team = worker->team;
     uint32_t run = 0;
-    team->job.start(team->job.context);
     for (;;) {
         wait_until(team, run_begun, &run);
         if (atomic_load(&team->stop)) return NULL;
@@ -173,7 +172,6 @@ void team_run(Team *team, const int32_t *counts) {
     }
     atomic_store(&team->run, run);
     wake(team);
-    team->job.start(team->job.context);
     take_part(team, run, 0);
 }
 

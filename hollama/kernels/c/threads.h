@@ -6,8 +6,7 @@
 
 typedef struct Team Team;
 
-typedef struct { /* called on every thread, 0 being the one that calls team_run */
-    void (*start)(void *context);
+typedef struct { /* thread 0 is the one that calls team_run */
     void (*work)(void *context, int32_t stage, int32_t item, int32_t thread);
     void *context;
 } Job;
