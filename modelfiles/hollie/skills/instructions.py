@@ -99,7 +99,10 @@ NAME = Wordings(
 NAME_ASKED = Wordings(
     ("who are you", "what is your name", "what's your name", "tell me your name", "do you have a name",
      "what should i call you", "introduce yourself", "hello, who are you", "what are you called", "and you are",
-     "who am i talking to", "are you hollie", "how are you called"),
+     "who am i talking to", "are you hollie", "how are you called",
+     "(what|how) (shall|may|must|could) i (call|name) you",
+     "(what|which) name (can|may|shall) i (use|say|write)( for you)?",
+     "how can i call you", "what do i call you", "what (can|do) they call you", "(please )?(give|say) (me )?your name"),
     ("what can i call you", "could you tell me your name", "say who you are", "hi there, what is your name"),
 )
 FIXED = Wordings(
@@ -225,7 +228,7 @@ def noted(rng: random.Random, split: str) -> tuple[str, list[Message], Check]:
 
 RULES: tuple[Rule, ...] = (
     styled(UPPER, str.upper), styled(LOWER, str.lower), styled(PIRATE, lambda answer: f"Arr! {answer} Matey!"),
-    one_word, number, marked, marked, named, named, fixed, addressed, noted,
+    styled(LOWER, str.lower), one_word, number, number, marked, marked, named, named, fixed, addressed, noted,
 )
 
 
