@@ -60,3 +60,14 @@ native.library().inspect_linear(layer, np.zeros(16, np.int32).ctypes.data, 0, 1)
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "heap-buffer-overflow" in done.stderr
+
+
+def test_threads_meet_without_a_race(tmp_path):
+    if not shutil.which("gcc"):
+        pytest.skip("no gcc")
+    runtime("libtsan.so")
+    driver, program = ROOT / "tests" / "kernels" / "c" / "team.c", tmp_path / "team"
+    flags = ["-g", "-O1", "-fsanitize=thread", f"-I{SOURCES}", "-pthread"]
+    subprocess.run(["gcc", *flags, driver, SOURCES / "threads.c", "-o", program], check=True)
+    done = subprocess.run([program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
