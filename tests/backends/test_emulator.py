@@ -155,7 +155,7 @@ def test_a_damaged_context_is_refused(model, data):
 
 @pytest.mark.parametrize(
     ("tokens", "message"),
-    [([], "0 tokens"), ([1] * 65, "65 tokens"), ([-1], "vocabulary"), ([259], "vocabulary")],
+    [([], "0 tokens"), ([1] * 65, "65 (tokens|more)"), ([-1], "vocabulary"), ([259], "vocabulary")],
 )
 def test_bad_work_is_refused(model, tokens, message):
     session = model.open()
