@@ -10,7 +10,7 @@
 void linear_avx512vnni(const Linear *, const Activations *, Matrix, Matrix, int32_t, int32_t, void *);
 
 enum {
-    FEW = 8,   /* rows that are faster without tiles */
+    FEW = 3,   /* rows that are faster without tiles */
     TILE = 16, /* rows */
     WIDTH = AMX_PANELS * PANEL,
 };
