@@ -18,6 +18,7 @@ VERSION = "0.3.36"  # of llama-cpp-python
 _PROGRAMS = ("llama-bench", "llama-batched-bench", "llama-server", "llama-quantize")
 _BUILD = ("-DCMAKE_BUILD_TYPE=Release", "-DGGML_NATIVE=ON", "-DGGML_OPENMP=ON", "-DBUILD_SHARED_LIBS=OFF",
           "-DLLAMA_CURL=OFF", "-DLLAMA_BUILD_TESTS=OFF", "-DLLAMA_BUILD_EXAMPLES=OFF")  # fmt: skip
+_BARRIER = '__asm__ volatile("" :: "r"(&tc) : "memory");'
 
 
 def programs(cache: Path) -> Path:
@@ -37,7 +38,17 @@ def _source(folder: Path) -> Path:
         subprocess.run([*pip, "--dest", folder, f"llama-cpp-python=={VERSION}"], check=True)
         with tarfile.open(folder / f"{unpacked.name}.tar.gz") as archive:
             archive.extractall(folder, filter="data")
-    return unpacked / "vendor" / "llama.cpp"
+    source = unpacked / "vendor" / "llama.cpp"
+    _mend(source / "ggml" / "src" / "ggml-cpu" / "amx" / "mmq.cpp")
+    return source
+
+
+def _mend(source: Path) -> None:
+    """gcc 12 takes the tiles' configuration for 8 bytes and leaves the rest of it unwritten: without a barrier every
+    run with AMX, llama.cpp's best, ends in a segmentation fault."""
+    text = source.read_text("utf-8")
+    if _BARRIER not in text:
+        source.write_text(text.replace("_tile_loadconfig(&tc);", f"{_BARRIER} _tile_loadconfig(&tc);"), "utf-8")
 
 
 def quantise(bin_folder: Path, source: Path, target: Path, *options: str) -> None:
