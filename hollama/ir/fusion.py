@@ -2,7 +2,7 @@
 
 A value is stored as f32, quantised for the linear layers that read it, or both; slices are columns of another value.
 What is fused: quantisation with the operation before it, a sum with the linear layer before it, norm and rotation with
-the attention behind them. None of it changes a bit. Knows no addresses, no pages and no threads.
+the attention behind them, a gated unit with the layer that makes both of its inputs. None of it changes a bit. Knows no addresses, no pages and no threads.
 """
 
 from __future__ import annotations
@@ -74,6 +74,8 @@ class Plan:
                 self.readers[name].append(node)
         self.absorbed = {name for node in self.graph.nodes for name in self._absorbed(node)}
         self.sums = dict(self._sums())
+        self.gates = dict(self._gates())
+        self.absorbed |= {name for layer in self.gates.values() for name in (layer.name, *self._slices(layer))}
         for node in self.graph.nodes:
             self._add(node)
         self.logits = self.floats[self.graph.output.name]
@@ -107,6 +109,22 @@ class Plan:
                 if order[other] < order[node.name]:
                     yield node.name, readers[0]
 
+    def _gates(self) -> Iterator[tuple[str, Node]]:
+        """Gated units that only linear layers read, with the linear layer whose halves they read and nobody else."""
+        for node in self.graph.nodes:
+            if node.op != "gated" or node.width % _BLOCK or self._needs_floats(node):
+                continue
+            gate, up = (self.graph.by_name[name] for name in node.inputs)
+            if gate.op != "slice" or up.op != "slice" or gate.inputs != up.inputs or gate.start or up.start != node.width:
+                continue
+            layer = self.graph.by_name[gate.inputs[0]]
+            alone = self.uses[gate.name] == self.uses[up.name] == 1 and self.uses[layer.name] == 2
+            if alone and layer.op == "linear" and layer.width == 2 * node.width:
+                yield node.name, layer
+
+    def _slices(self, layer: Node) -> list[str]:
+        return [reader.name for reader in self.readers[layer.name]]
+
     def _add(self, node: Node) -> None:
         self.selected[node.name] = self._is_selected(node)
         if node.name in self.absorbed:
@@ -123,6 +141,8 @@ class Plan:
                 return
             case "rms_norm":
                 self._emit(Operation.NORM, node, weights=(node.weight, ""), eps=(node.eps, 0.0), heads=node.heads)
+            case "gated" if node.name in self.gates:
+                self._gated_linear(node, self.gates[node.name])
             case "gated":
                 self._emit(Operation.GATED, node)
             case "embed":
@@ -151,16 +171,29 @@ class Plan:
 
     def _linear(self, node: Node) -> None:
         source, total = node.inputs[0], self.sums.get(node.name)
-        if source not in self.activations:
-            value = self.floats[source]
-            activation = self._new_activation(self.graph.by_name[source])
-            width, of = self.graph.by_name[source].width, (self.ranges[source],)
-            self.steps.append(Step(Operation.QUANTISE, width, (value,), None, activation, of=of))
+        activation = self._activation(source)
         added = self.floats[next(name for name in total.inputs if name != node.name)] if total else None
         output = self.floats[total.name if total else node.name] = self._new(Kind.FLOATS, node)
-        reads = (self.activations[source], added)
+        reads = (activation, added)
         weights = (node.weight, "")
         self.steps.append(Step(Operation.LINEAR, node.width, reads, output, weights=weights, of=(self.ranges[source],)))
+
+    def _gated_linear(self, node: Node, layer: Node) -> None:
+        source = layer.inputs[0]
+        reads = (self._activation(source),)
+        of = (self.ranges[node.name], self.ranges[source])
+        quantised = self._new_activation(node)
+        weights = (layer.weight, "")
+        self.steps.append(Step(Operation.GATED_LINEAR, node.width, reads, None, quantised, weights=weights, of=of))
+
+    def _activation(self, name: str) -> Value:
+        """The quantised value; quantised now if it is not yet."""
+        if name not in self.activations:
+            node, value = self.graph.by_name[name], self.floats[name]
+            activation = self._new_activation(node)
+            of = (self.ranges[name],)
+            self.steps.append(Step(Operation.QUANTISE, node.width, (value,), None, activation, of=of))
+        return self.activations[name]
 
     def _attention(self, node: Node) -> None:
         of = tuple(self.ranges[name] for name in node.inputs)

@@ -144,7 +144,7 @@ def _instruction(
         step.operation, step.width, step.heads, step.index, step.rotate, *reads,
         operands(step.output), operands(step.quantised),
     )  # fmt: skip
-    if step.operation == Operation.LINEAR:
+    if step.operation in (Operation.LINEAR, Operation.GATED_LINEAR):
         instruction.index = layers.index(step.weights[0])
     else:
         for which, name in enumerate(step.weights):

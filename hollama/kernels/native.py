@@ -35,7 +35,7 @@ SEGMENT = np.dtype({  # struct Segment
 
 
 class Operation(IntEnum):
-    EMBED, NORM, QUANTISE, LINEAR, ROPE, PREPARE, ATTEND, GATED, ADD, SELECT = range(10)
+    EMBED, NORM, QUANTISE, LINEAR, ROPE, PREPARE, ATTEND, GATED, ADD, SELECT, GATED_LINEAR = range(11)
 
 
 class Kind(IntEnum):

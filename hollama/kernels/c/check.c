@@ -81,6 +81,14 @@ static bool check_linear(const Spec *s, const Instruction *x, int32_t selected) 
            optional(s, x->b, FLOATS, selected, x->width) && holds(s, x->output, FLOATS, selected, x->width);
 }
 
+/* Gates and what they let through have whole panels, and pieces that fill whole blocks. */
+static bool check_gated_linear(const Spec *s, const Instruction *x, int32_t selected) {
+    if (!within(x->index, 0, s->layers - 1) || x->width % BLOCK) return false;
+    const Linear *l = &s->layer[x->index].linear;
+    return l->outputs == 2 * (int64_t)x->width && is_activation(s, x->a, selected, l->inputs) &&
+           is_activation(s, x->quantised, selected, x->width) && absent(x->output);
+}
+
 static bool check_heads(const Spec *s, const Instruction *x) {
     return within(x->heads, 1, WIDEST) && (int64_t)x->heads * s->shape.head_dim == x->width;
 }
@@ -133,6 +141,7 @@ static bool check_instruction(const Spec *s, const Instruction *x) {
                holds(s, x->output, FLOATS, selected, x->width);
     case SELECT:
         return holds(s, x->a, FLOATS, 0, x->width) && holds(s, x->output, FLOATS, 1, x->width);
+    case GATED_LINEAR: return check_gated_linear(s, x, selected);
     case OPERATIONS: break;
     }
     return false;
@@ -146,8 +155,8 @@ const char *check_spec(const Spec *spec, int32_t *instruction) {
     for (int32_t i = 0; i < spec->instructions; i++) {
         *instruction = i;
         const Instruction *x = &spec->instruction[i];
-        const int32_t zero = x->zero_point[0];
-        if (!within(zero, 0, 65535) || !check_instruction(spec, x)) return "an instruction does not fit its buffers";
+        const bool zeros = within(x->zero_point[0], 0, 65535) && within(x->zero_point[1], 0, 65535);
+        if (!zeros || !check_instruction(spec, x)) return "an instruction does not fit its buffers";
     }
     return NULL;
 }

@@ -7,7 +7,9 @@
 
 #include "kernels.h"
 
-typedef enum { EMBED, NORM, QUANTISE, LINEAR, ROPE, PREPARE, ATTEND, GATED, ADD, SELECT, OPERATIONS } Operation;
+typedef enum {
+    EMBED, NORM, QUANTISE, LINEAR, ROPE, PREPARE, ATTEND, GATED, ADD, SELECT, GATED_LINEAR, OPERATIONS
+} Operation;
 
 /* f32; activations of 8 and of 16 bits; queries (int16) */
 typedef enum { FLOATS, BYTES, WORDS, QUERIES, KINDS } Kind;
@@ -37,6 +39,8 @@ typedef struct { /* columns of a buffer from `column` on; buffer -1: nothing */
  *   GATED     a, b             output?, quantised?
  *   ADD       a, b             output
  *   SELECT    a                output                the wanted rows
+ *   GATED_LINEAR  a            quantised             LINEAR and GATED at once: a layer of 2x outputs, gates first;
+ *                                                    scale[1], zero_point[1] of a
  *
  * scale[0] and zero_point[0] are those of `quantised` wherever that holds activations. */
 typedef struct {

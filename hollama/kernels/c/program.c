@@ -54,21 +54,25 @@ static Rows lay_out(const Buffer *buffer, int32_t rows, Arena *arena) {
     return r;
 }
 
-/* Two rows of floats, the widest that an instruction keeps to itself, and what the kernels ask for. */
+/* Two rows of floats, the widest that an instruction keeps to itself; gates and what they let through, a block of
+ * columns for every row; and what the kernels ask for. */
 static void lay_out_scratch(Program *p, Arena *arena) {
     const Spec *s = &p->spec;
     int64_t widest = (int64_t)s->shape.kv_heads * s->shape.head_dim;
     int32_t blocks = 1, group = 1;
+    bool gated = false;
     for (int32_t i = 0; i < s->layers; i++)
         if (s->layer[i].linear.blocks > blocks) blocks = s->layer[i].linear.blocks;
     for (int32_t i = 0; i < s->instructions; i++) {
         const Instruction *x = &s->instruction[i];
         if (x->operation == ATTEND && x->heads / s->shape.kv_heads > group) group = x->heads / s->shape.kv_heads;
         if (x->operation != LINEAR && x->width > widest) widest = x->width;
+        gated |= x->operation == GATED_LINEAR;
     }
     const size_t linear = linear_scratch(blocks), attention = attention_scratch(s->context, group, s->shape.head_dim);
     p->row_size = 2 * filled(widest * (int64_t)sizeof(float), LINE);
-    p->scratch_size = p->row_size + filled((int64_t)(linear > attention ? linear : attention), LINE);
+    p->gated_size = gated ? s->rows * (int64_t)(2 * BLOCK * sizeof(float)) : 0;
+    p->scratch_size = p->row_size + p->gated_size + filled((int64_t)(linear > attention ? linear : attention), LINE);
     p->scratch = take(arena, s->threads * p->scratch_size);
 }
 

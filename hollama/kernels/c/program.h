@@ -32,7 +32,8 @@ struct Program {
     int32_t *counts; /* items of each instruction */
     int32_t *sizes;  /* rows, panels or columns of an item */
     char *scratch;   /* of the first thread; the others' follow */
-    int64_t scratch_size, row_size; /* bytes of a thread: row_size for two rows of floats, then the kernels' */
+    /* bytes of a thread: two rows of floats, a gated layer's outputs on their way, then what the kernels ask for */
+    int64_t scratch_size, row_size, gated_size;
 
     /* the step under way */
     const int32_t *tokens, *wanted;
