@@ -2,7 +2,8 @@
 
 A value is stored as f32, quantised for the linear layers that read it, or both; slices are columns of another value.
 What is fused: quantisation with the operation before it, a sum with the linear layer before it, norm and rotation with
-the attention behind them, a gated unit with the layer that makes both of its inputs. None of it changes a bit. Knows no addresses, no pages and no threads.
+the attention behind them, a gated unit with the layer that makes both of its inputs. None of it changes a bit. Knows no
+addresses, no pages and no threads.
 """
 
 from __future__ import annotations
@@ -115,7 +116,8 @@ class Plan:
             if node.op != "gated" or node.width % _BLOCK or self._needs_floats(node):
                 continue
             gate, up = (self.graph.by_name[name] for name in node.inputs)
-            if gate.op != "slice" or up.op != "slice" or gate.inputs != up.inputs or gate.start or up.start != node.width:
+            slices = gate.op == up.op == "slice" and gate.inputs == up.inputs
+            if not slices or gate.start or up.start != node.width:
                 continue
             layer = self.graph.by_name[gate.inputs[0]]
             alone = self.uses[gate.name] == self.uses[up.name] == 1 and self.uses[layer.name] == 2

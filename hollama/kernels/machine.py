@@ -40,7 +40,7 @@ class Machine:
 
 
 def measure_machine(kernels: str, threads: int, size: int) -> Machine:
-    """Measure the instruction set `kernels` (or "numpy"); bandwidth is that of reading `size` bytes, or 1 MiB, again and again.
+    """Measure the instruction set `kernels`, or "numpy"; bandwidth is that of reading `size` bytes again and again.
 
     Raises BackendError for an instruction set that this machine or the native library lacks.
     """

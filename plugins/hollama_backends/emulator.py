@@ -179,7 +179,7 @@ def load(package: Path, context: int) -> EmulatedModel:
         graph, weights = read_model(hef)
         key = xxhash.xxh3_128_digest(hef.model_hash.encode())
     rows = max(_MOST_ROWS, info.prefill_chunk)
-    # NumPy's attention holds every score of a chunk at once, the kernels' a few rows': longer chunks unpack weights less.
+    # The longer a chunk, the less time goes into unpacking weights; but NumPy's attention holds all scores of a chunk.
     chunk = info.prefill_chunk if settings.kernels == NUMPY else rows
     limits = Limits(_context(info, context), chunk, _MOST_SESSIONS, rows)
     pool = _make_pool(graph, settings, limits.context)
