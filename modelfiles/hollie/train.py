@@ -120,7 +120,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="the Hugging Face folder to write")
     parser.add_argument("--run", type=Path, help="where the run is kept to be resumed; OUT-run without it")
-    parser.add_argument("--steps", type=int, default=12600)
+    parser.add_argument("--steps", type=int, default=16000)
     parser.add_argument("--tokens", type=int, default=6144, help="tokens of a step")
     parser.add_argument("--every", type=int, default=250, help="steps between checkpoints")
     args = parser.parse_args()

@@ -40,7 +40,12 @@ LOWER = Wordings(
      "(I want|Give me|Write) (only|all answers in|nothing but) "
      "(small letters|lower case).", "Always (write|answer|reply) in (small letters|lower case).",
      "(Never|Do not) (use|type|say) "
-     "(any )?(capitals|big letters|upper case).", "No (capitals|capital letters|big letters)( please)?."),
+     "(any )?(capitals|big letters|upper case).", "No (capitals|capital letters|big letters)( please)?.",
+     "(Never|Do not|You must not|You never) (write|answer|reply|speak) (in|with|using) "
+     "(capitals|capital letters|upper case).",
+     "(Never|Do not) (put|show|send|print|give) (any )?(capitals|capital letters).",
+     "(Write|Use|Put) no (capitals|capital letters).",
+     "(Avoid|Leave out) (all )?(capitals|capital letters)."),
     ("Please answer only in small letters.", "You must write everything in lower case.", "Never write capitals.",
      "All your answers are in lowercase."),
 )

@@ -83,26 +83,21 @@ def thing(rng: random.Random, split: str) -> str:
 
 
 def table(rng: random.Random, split: str) -> Sample:
-    """Two to six things told the same way and many asked for: no wording tells which belong together."""
-    names = list(dict.fromkeys(words.name(rng, split) for _ in range(rng.choice((2, 2, 2, 3, 4)))))
+    """Two to five things told the same way and all asked for: no wording tells which belong together."""
+    names = list(dict.fromkeys(words.name(rng, split) for _ in range(rng.choice((2, 3, 4, 5)))))
     values = {name: rng.choice((words.code, words.item, words.colour, words.made_up))(rng, split) for name in names}
     slots = {"v": words.made_up(rng, split), "w": rng.choice((*words.ITEMS, words.made_up(rng, split)))}
     relation, comma = rng.choice(RELATIONS), rng.choice((". ", ", ", "; ", "\n", " and "))
     told = comma.join(relation.format(a=name, x=value, **slots) for name, value in values.items())
-    if rng.random() < 0.4:
-        asked = [rng.sample(names, len(names))]
-        said = [", ".join(asked[0]) + "?"]
-    else:
-        asked = [[name] for name in rng.choices(names, k=rng.randint(2, 5))]
-        said = [rng.choice(QUESTIONS).format(q=name, **slots) for (name,) in asked]
+    asked = rng.sample(names, len(names))
+    said = [rng.choice(QUESTIONS).format(q=name, **slots) for name in asked]
     said[0] = f"{told}{rng.choice(('. ', chr(10)))}{said[0]}"
-    answers = [", ".join(values[name] for name in group) for group in asked]
-    turns = [turn for text, answer in zip(said, answers, strict=True) for turn in (user(text), assistant(answer))]
-    return Sample("repeat", tuple(turns), Check("exact", answers[-1]))
+    turns = [turn for text, name in zip(said, asked, strict=True) for turn in (user(text), assistant(values[name]))]
+    return Sample("repeat", tuple(turns), Check("exact", values[asked[-1]]))
 
 
 def sample(rng: random.Random, split: str) -> Sample:
-    if split == TRAIN and rng.random() < 0.55:
+    if split == TRAIN and rng.random() < 0.6:
         return table(rng, split)
     if rng.random() < (0.7 if split == TEST else 0.5):
         answer = thing(rng, split)
