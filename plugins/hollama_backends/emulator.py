@@ -28,7 +28,7 @@ from hollama_backends.runners import Feed, Runner, make_runner
 _MAGIC = b"HLCTX001"
 _HEADER = struct.Struct("<8sQ16sI")  # magic, XXH3-64 of all that follows it, package, tokens held
 _MOST_SESSIONS = 256
-_MOST_ROWS = 512  # of a step: a long chunk, or a token and guesses for every session
+_MOST_ROWS = 256  # of a step: a chunk whose values still fit the caches, or a token for every session
 _CONTEXTS = 8  # that the KV memory holds by default
 
 
