@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from hollama.formats.hef import CONFIG, TOKENIZER, WEIGHTS, write_hef
+from hollama.formats.package import FORMAT
 from hollama.formats.safetensors import safetensors_chunks
 from hollama.runtime.compile import Report
 from hollama.runtime.create import Progress, create
@@ -39,7 +40,7 @@ class PackageCompiler:
 
 def write_package(path: Path, context: int = 64) -> None:
     own = {
-        "format": 1, "architecture": "llama", "quantization": "W4A8KV8", "parameter_count": 1_500_000,
+        "format": FORMAT, "architecture": "llama", "quantization": "W4A8KV8", "parameter_count": 1_500_000,
         "tokenizer": "byte", "vocab_size": 256, "bos_token_id": None,
         "bos_token": "", "eos_token": "", "add_bos": False,
         "options": {}, "metadata": {"general.architecture": "llama", "llama.context_length": context},
