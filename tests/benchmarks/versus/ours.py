@@ -23,7 +23,8 @@ from hollama.plugins import load_plugins
 async def speed(package: Path, load: Load, context: int, repeat: int) -> dict[str, float]:
     plugins, info = load_plugins(), read_info(package)
     model = plugins.backend(load_settings(os.environ).backend).load(package, context)
-    engine = Engine(model, (), parallel=load.batch, context=context)
+    samplers = [contribution.spec for contribution in plugins.samplers.values()]
+    engine = Engine(model, samplers, parallel=load.batch, context=context)
     try:
         return asdict(await measure(engine, load, info.vocab_size, repeat))
     finally:
