@@ -42,6 +42,11 @@ def hash_mapped(data: memoryview, start: int, stop: int) -> int:
     return digest.intdigest()
 
 
+def read_here_and_there(data: memoryview, start: int, stop: int) -> None:
+    """Let data[start:stop] of a mapped file take no more memory than what is read of it."""
+    _advise(data, "MADV_NOHUGEPAGE", start, stop)
+
+
 def _advise(data: memoryview, advice: str, start: int, stop: int) -> None:
     """Tell the system what becomes of a part of a mapped file, where it listens."""
     start -= start % mmap.PAGESIZE

@@ -28,7 +28,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from hollama.errors import HefError
 from hollama.formats import hef_pb2 as pb
-from hollama.formats.files import atomic_write, hash_mapped, map_file
+from hollama.formats.files import atomic_write, hash_mapped, map_file, read_here_and_there
 from hollama.formats.hef_container import (
     HEADER_SIZE,
     Container,
@@ -118,6 +118,10 @@ class Resources(Mapping[str, memoryview]):
         start = self._zero_point + entry.offset
         return self._data[start : start + entry.size]
 
+    def entry(self, name: str) -> pb.ExternalResource:
+        """Where a resource lies. Raises KeyError."""
+        return self._entries[name]
+
     def __contains__(self, name: object) -> bool:  # Mapping's own would hash the content
         return name in self._entries
 
@@ -196,6 +200,12 @@ class Hef:
         if self.version < 3 or not isinstance(checksum, int):
             raise HefVersionUnsupported(f"HEF version {self.version} has no model hash; compile for version 3")
         return struct.pack("<Q", checksum).hex()
+
+    def read_here_and_there(self, name: str) -> None:
+        """Say that of this resource single rows are read, now and then: the rest shall not be in memory."""
+        entry = self.resources.entry(name)
+        start = self.container.zero_point + entry.offset
+        read_here_and_there(self._data, start, start + entry.size)
 
     def verify(self) -> None:
         """Check every single byte of a file that hollama wrote, of others the resources. Reads the whole file once.

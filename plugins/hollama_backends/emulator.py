@@ -15,7 +15,7 @@ import numpy as np
 import xxhash
 
 from hollama.errors import BackendError, OutOfPages
-from hollama.formats.hef import Hef
+from hollama.formats.hef import EMBEDDINGS, Hef
 from hollama.formats.package import PackageInfo, read_info
 from hollama.formats.package_weights import read_model
 from hollama.interfaces import BackendSpec, DeviceState, Limits, Session, Work
@@ -177,6 +177,7 @@ def load(package: Path, context: int) -> EmulatedModel:
         hef.verify()
         info = read_info(hef)
         graph, weights = read_model(hef)
+        hef.read_here_and_there(EMBEDDINGS)
         key = xxhash.xxh3_128_digest(hef.model_hash.encode())
     rows = max(_MOST_ROWS, info.prefill_chunk)
     # The longer a chunk, the less time goes into unpacking weights; but NumPy's attention holds all scores of a chunk.
