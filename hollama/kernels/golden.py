@@ -23,6 +23,8 @@ RMS norm of n values. With m = max |x| and m = f * 2^e, f in [0.5, 1) (e = 0 whe
     t = rint(x * 2^(22 - e))    an integer of at most 23 bits;    v = f64(sum of t^2) * 2^(2e - 44) / n + eps   in f64
     y = x * f32(1 / sqrt(v)) * weight                            with v = 1 where it is 0
 
+Layer norm, with e and t as above: the RMS norm of x - f32(f64(sum of t) * 2^(e - 22) / n), + bias where there is one.
+
 Rotary embedding at position p, head of d values, signed frequencies theta (f32, the first half negative). With
 a = f64(p) * f64(theta_i), c = f32(cos a), n = f32(sin a) as `cos_sin` defines them:   y_i = x_i * c_i + x_(i±d/2) * n_i
 
@@ -36,8 +38,18 @@ values 8 bits, all static:
 
 It sees all keys at once, so it cannot depend on how the prompt was cut into chunks.
 
+Adapter. Beside a linear layer lie two more without biases, down to a rank and from there up to the layer's outputs, the
+adapter's own scale in the latter; between them 8 bits with a static range:
+
+    d = up(quantise(down(q)))          for the layer's own quantised input q;          and then   y = y + d
+
+Where y goes into one sum x + y only, with an older x, d is added to that:   (x + y) + d
+
 Functions. exp2(x) for x <= 0: n = rint(x), f = x - n, the polynomial of `EXP2` in f by Horner's rule in f32, times 2^n;
-0 where x < -126. silu(x) with t = exp2(-(|x| * f32(log2 e))):  x * (1 / (1 + t)) for x >= 0, x * (t / (1 + t)) below.
+0 where x < -126. With t = exp2(-|u|) and f(u) = 1 / (1 + t) for u >= 0, t / (1 + t) below, the logistic function of
+u / log2(e):  silu(x) = x * f(x * f32(log2 e)), and GELU by way of tanh, x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 *
+x^3))) / 2, is exactly  gelu_tanh(x) = x * f(x * (A + B * (x * x)))  with A = f32(2 * sqrt(2 / pi) * log2(e)) and
+B = f32(2 * sqrt(2 / pi) * log2(e) * 0.044715).
 """
 
 from __future__ import annotations
@@ -55,6 +67,8 @@ F64 = NDArray[np.float64]
 Integers = NDArray[np.integer]
 
 LOG2_E = np.float32(math.log2(math.e))
+_GELU_LINEAR = np.float32(2 * math.sqrt(2 / math.pi) * math.log2(math.e))
+_GELU_CUBIC = np.float32(2 * math.sqrt(2 / math.pi) * math.log2(math.e) * 0.044715)
 EXP2 = tuple(np.float32(math.log(2) ** k / math.factorial(k)) for k in range(6, -1, -1))
 WEIGHT_MAX = 7
 GROUP_SCALE_MAX = 18
@@ -212,13 +226,25 @@ def linear(centred: F32, layer: Linear, of: Quantisation) -> F32:
     return y if layer.bias is None else y + layer.bias
 
 
+def adapt(centred: F32, down: Linear, up: Linear, of: Quantisation, between: Quantisation) -> F32:
+    """What an adapter adds to a linear layer, for the layer's quantised inputs `centred` (rows, inputs)."""
+    return linear(quantise(linear(centred, down, of), between), up, between)
+
+
 def rms_norm(x: F32, weight: F32, eps: float) -> F32:
     """RMS norm over the last axis."""
-    exponent = np.frexp(np.abs(x).max(axis=-1))[1].astype(np.int32)
-    t = np.rint(np.ldexp(x, (_NORM_BITS - exponent)[..., None])).astype(np.int64)
+    exponent, t = _integers(x)
     mean = np.ldexp((t * t).sum(axis=-1).astype(np.float64), 2 * exponent - 2 * _NORM_BITS) / x.shape[-1] + eps
     inverse: F32 = (1.0 / np.sqrt(np.where(mean == 0, 1.0, mean))).astype(np.float32)
     return x * inverse[..., None] * weight
+
+
+def layer_norm(x: F32, weight: F32, bias: F32 | None, eps: float) -> F32:
+    """Layer norm over the last axis."""
+    exponent, t = _integers(x)
+    mean: F32 = (np.ldexp(t.sum(axis=-1).astype(np.float64), exponent - _NORM_BITS) / x.shape[-1]).astype(np.float32)
+    y = rms_norm(x - mean[..., None], weight, eps)
+    return y if bias is None else y + bias
 
 
 def cos_sin(positions: Integers, theta: F32) -> tuple[F32, F32]:
@@ -291,9 +317,24 @@ def exp(x: F32) -> F32:
 
 def silu(x: F32) -> F32:
     """x times the logistic function of x."""
-    t = exp2(-(np.abs(x) * LOG2_E))
-    one = np.float32(1)
-    return x * np.where(x >= 0, one / (one + t), t / (one + t))
+    return x * _logistic(x * LOG2_E)
+
+
+def gelu_tanh(x: F32) -> F32:
+    """GELU by way of tanh, "gelu_new"."""
+    return x * _logistic(x * (_GELU_LINEAR + _GELU_CUBIC * (x * x)))
+
+
+def _logistic(u: F32) -> F32:
+    """The logistic function of u / log2(e)."""
+    t, one = exp2(-np.abs(u)), np.float32(1)
+    return np.where(u >= 0, one / (one + t), t / (one + t))
+
+
+def _integers(x: F32) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """The exponent e of a norm's largest value (...), and all values as integers t (..., n)."""
+    exponent = np.frexp(np.abs(x).max(axis=-1))[1].astype(np.int32)
+    return exponent, np.rint(np.ldexp(x, (_NORM_BITS - exponent)[..., None])).astype(np.int64)
 
 
 def _horner(coefficients: tuple[float, ...], x: F64) -> F64:
