@@ -9,7 +9,18 @@ from aiohttp import web
 from hollama.config import Settings
 from hollama.runtime.compile import Compiler
 from hollama.runtime.runtime import Runtime
-from hollama.server import account, anthropic, blobs, generating, models, openai, responses, status, unavailable
+from hollama.server import (
+    account,
+    anthropic,
+    blobs,
+    generating,
+    models,
+    openai,
+    openapi,
+    responses,
+    status,
+    unavailable,
+)
 from hollama.server.answers import LARGEST_BODY, errors
 from hollama.server.guard import Cors, host_check
 from hollama.server.rooms import Rooms
@@ -25,7 +36,7 @@ def create_app(runtime: Runtime, store: Store, settings: Settings, compiler: Com
     app.on_response_prepare.append(cors.mark)
     app.on_response_prepare.append(_sign)
     rooms = Rooms(runtime, store, settings, compiler)
-    for room in (status, generating, models, blobs, openai, responses, anthropic, account, unavailable):
+    for room in (status, generating, models, blobs, openai, responses, anthropic, account, unavailable, openapi):
         app.add_routes(room.routes(rooms))
     return app
 
