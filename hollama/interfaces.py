@@ -154,6 +154,8 @@ class Limits:
     fork: bool = True
     save: bool = True
     adapters: tuple[str, ...] = ()
+    hidden: int = 0  # width of the hidden states that `encode` gives; 0: it gives none
+    generates: bool = True  # False: an encoder, which has no logits and takes a whole text as one piece
 
 
 class Session(Protocol):
@@ -192,7 +194,7 @@ class Work:
 
     session: Session
     tokens: Sequence[int]
-    wanted: int = 1  # how many of the last tokens want the logits that follow them; 0 but for a prompt's last chunk
+    wanted: int = 1  # how many of the last tokens want their logits or hidden states; 0 but for a prompt's last chunk
 
 
 class LoadedModel(Protocol):
@@ -217,6 +219,13 @@ class LoadedModel(Protocol):
         A row never depends on what else is in the step, nor on how its session's tokens were cut into pieces. Raises
         OutOfPages, and changes nothing, where the device has no memory for the new tokens; BackendLost where nothing
         but loading the model again will help; BackendError otherwise.
+        """
+        ...
+
+    def encode(self, work: Sequence[Work]) -> list[NDArray[np.float32]]:
+        """Run one step as `step` does; the values behind the last norm (wanted, hidden) for each piece of it.
+
+        An encoder lets every token see all others of its piece, which has to begin its session.
         """
         ...
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from hollama.errors import FormatError
@@ -73,6 +73,15 @@ class Graph:
 
     def linears(self) -> list[Node]:
         return [node for node in self.nodes if node.op == "linear"]
+
+    def without_head(self) -> Graph:
+        """The graph that ends with what the head reads, the hidden states; an encoder's has no head."""
+        *body, head = self.nodes
+        if head.op != "linear":
+            return self
+        if not body or head.inputs != (body[-1].name,):
+            raise GraphError(f'the head "{head.name}" does not read the value before it')
+        return replace(self, nodes=tuple(body))
 
     def to_json(self) -> bytes:
         plain = {"format": FORMAT, "head_dim": self.head_dim, "kv_heads": self.kv_heads, "caches": self.caches}

@@ -35,21 +35,39 @@ class Layout:
     memory: int  # bytes that values and tables may take
 
 
-def compile_program(graph: Graph, weights: QuantisedWeights, layout: Layout) -> native.Program:
-    """Reads all weights of linear layers once.
+@dataclass
+class Tables:
+    """What programs over the same weights share: linear layers with the sums of their rows, angles of all positions."""
+
+    layers: Layers
+    angles: tuple[F32, F32]  # cos and sin, (context, head_dim)
+
+    @classmethod
+    def make(cls, weights: QuantisedWeights, layout: Layout) -> Tables:
+        if 2 * layout.context * weights.theta.nbytes > layout.memory:
+            raise BackendError(f"the angles of {layout.context} positions exceed the free memory; ask for less context")
+        return cls(Layers(weights, layout.threads), _angles(weights.theta, layout.context))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the angles."""
+        return sum(array.nbytes for array in self.angles)
+
+
+def compile_program(
+    graph: Graph, weights: QuantisedWeights, layout: Layout, tables: Tables | None = None
+) -> native.Program:
+    """Reads all weights of linear layers that no other program with these tables has read.
 
     Raises BackendError for weights or graphs that the executor cannot take, and where memory would not suffice, before
     any is taken.
     """
+    tables = tables or Tables.make(weights, layout)
     plan = Plan(graph, weights.ranges)
     places, shapes = assign_places(plan)
-    layers = _Layers(weights, layout.threads)
+    layers, (cosine, sine) = tables.layers, tables.angles
     operands = _Operands(places)
     instructions = [_instruction(step, operands, layers, weights.norms, graph.head_dim) for step in plan.steps]
-    tables = 2 * layout.context * weights.theta.nbytes
-    if tables > layout.memory:
-        raise BackendError(f"the angles of {layout.context} positions exceed the free memory; ask for less context")
-    cosine, sine = _angles(weights.theta, layout.context)
     if not weights.table.flags.aligned or not weights.table.flags.c_contiguous:
         raise BackendError("the embedding table does not start at a whole number; compile the model again")
     buffers = [native.Buffer(shape.kind, shape.width, shape.selected) for shape in shapes]
@@ -63,7 +81,7 @@ def compile_program(graph: Graph, weights: QuantisedWeights, layout: Layout) -> 
         table=native.address(weights.table), table_count=weights.table.size, vocabulary=len(weights.table),
         cosine=native.address(cosine), sine=native.address(sine), angles=cosine.size,
     )  # fmt: skip
-    return native.Program(spec, [weights, layers, cosine, sine], layout.memory - tables)
+    return native.Program(spec, [weights, *layers.kept, cosine, sine], layout.memory - tables.nbytes)
 
 
 def _angles(theta: F32, context: int) -> tuple[F32, F32]:
@@ -109,7 +127,7 @@ def _touched(step: Step) -> Iterator[Value]:
 
 
 @dataclass
-class _Layers:
+class Layers:
     """The table of linear layers, each in it once."""
 
     weights: QuantisedWeights
@@ -137,7 +155,7 @@ class _Operands:
 
 
 def _instruction(
-    step: Step, operands: _Operands, layers: _Layers, norms: Mapping[str, F32], head_dim: int
+    step: Step, operands: _Operands, layers: Layers, norms: Mapping[str, F32], head_dim: int
 ) -> native.Instruction:
     reads = [operands(value) for value in (*step.reads, None, None, None)[:3]]
     instruction = native.Instruction(

@@ -110,6 +110,14 @@ class EmulatedModel:
         return session
 
     def step(self, work: Sequence[Work]) -> list[F32]:
+        if not self.limits.generates:
+            raise BackendError("the model is an encoder: it gives hidden states, no logits")
+        return self._run(self.runner, work)
+
+    def encode(self, work: Sequence[Work]) -> list[F32]:
+        return self._run(self.runner.without_head(), work)
+
+    def _run(self, runner: Runner, work: Sequence[Work]) -> list[F32]:
         feeds = [self._feed(item) for item in work]
         if len({id(item.session) for item in work}) != len(work):
             raise BackendError("a step cannot feed one context twice")
@@ -122,14 +130,14 @@ class EmulatedModel:
         try:
             for feed in feeds:
                 feed.pages.make_writable(feed.start, feed.start + len(feed.tokens))
-            logits = self.runner.run(feeds)
+            values = runner.run(feeds)
         except BaseException:
             for feed in feeds:
                 feed.pages.truncate(feed.start)
             raise
         for item in work:
             _own(item.session).position += len(item.tokens)
-        return np.split(logits, np.cumsum([feed.wanted for feed in feeds])[:-1])
+        return np.split(values, np.cumsum([feed.wanted for feed in feeds])[:-1])
 
     def close(self) -> None:
         """End for good; contexts are closed with the model."""
@@ -157,7 +165,7 @@ class EmulatedModel:
         if not 0 <= min(work.tokens) <= max(work.tokens) < self.vocab_size:
             raise BackendError(f"a token id lies outside the vocabulary of {self.vocab_size}")
         if not 0 <= work.wanted <= count:
-            raise BackendError(f"logits of {work.wanted} rows are wanted, {count} tokens were given")
+            raise BackendError(f"the results of {work.wanted} rows are wanted, {count} tokens were given")
         return Feed(session.pages, session.position, work.tokens, work.wanted)
 
 
@@ -182,7 +190,10 @@ def load(package: Path, context: int) -> EmulatedModel:
     rows = max(_MOST_ROWS, info.prefill_chunk)
     # The longer a chunk, the less time goes into unpacking weights; but NumPy's attention holds all scores of a chunk.
     chunk = info.prefill_chunk if settings.kernels == NUMPY else rows
-    limits = Limits(_context(info, context), chunk, _MOST_SESSIONS, rows)
+    hidden = graph.without_head()
+    limits = Limits(
+        _context(info, context), chunk, _MOST_SESSIONS, rows, hidden=hidden.output.width, generates=hidden is not graph
+    )
     pool = _make_pool(graph, settings, limits.context)
     memory = available_memory() - pool.memory.nbytes
     runner = make_runner(graph, weights, settings, rows=rows, context=limits.context, memory=memory)

@@ -1,4 +1,4 @@
-"""A backend without arithmetic: logits are a function of the whole token history, so any mistake in it shows.
+"""A backend without arithmetic: what it answers is a function of the whole token history, so any mistake in it shows.
 
 A package gets `hashed` answers over its own vocabulary: noise, but the same noise for the same history, so that a
 token fed twice, lost, or rewound to the wrong place changes everything after it. Any other file is a script: its bytes
@@ -24,6 +24,7 @@ Answer = Callable[[Sequence[int]], Logits]  # from a session's tokens, at least 
 
 CHUNK = 32
 SESSIONS = 16
+HIDDEN = 24
 _MAGIC = b"null\x01"
 _CHECKSUM = 8
 
@@ -141,6 +142,15 @@ class NullModel:
         return self.sessions[-1]
 
     def step(self, work: Sequence[Work]) -> list[NDArray[np.float32]]:
+        return self._run(self._answer, self._vocab_size, work)
+
+    def encode(self, work: Sequence[Work]) -> list[NDArray[np.float32]]:
+        if not self._limits.hidden:
+            raise BackendError("this device gives no hidden states")
+        noise = hashed(self._limits.hidden)
+        return self._run(lambda history: noise(history) - 4, self._limits.hidden, work)
+
+    def _run(self, function: Answer, width: int, work: Sequence[Work]) -> list[NDArray[np.float32]]:
         sessions = [cast(NullSession, piece.session) for piece in work]
         if len(set(map(id, sessions))) != len(sessions):
             raise BackendError("one step has two pieces of work for the same session")
@@ -151,11 +161,8 @@ class NullModel:
         self.steps.append(tuple(len(piece.tokens) for piece in work))
         for session, piece in zip(sessions, work, strict=True):
             session.tokens.extend(piece.tokens)
-        return [self._rows(session.tokens, piece.wanted) for session, piece in zip(sessions, work, strict=True)]
-
-    def _rows(self, history: list[int], wanted: int) -> NDArray[np.float32]:
-        rows = [self._answer(history[: len(history) - later]) for later in reversed(range(wanted))]
-        return np.stack(rows) if rows else np.empty((0, self._vocab_size), np.float32)
+        pairs = zip(sessions, work, strict=True)
+        return [_rows(function, width, session.tokens, piece.wanted) for session, piece in pairs]
 
     def _check(self, session: NullSession, work: Work) -> None:
         tokens = work.tokens
@@ -183,18 +190,23 @@ def load(path: Path, context: int) -> NullModel:
         return _load_script(path, context)
     except OSError as error:
         raise BackendError(f"cannot read {path}: {error}") from error
-    limits = Limits(min(context or info.context, info.context), info.prefill_chunk, SESSIONS)
+    limits = Limits(min(context or info.context, info.context), info.prefill_chunk, SESSIONS, hidden=HIDDEN)
     return NullModel(hashed(info.vocab_size), info.vocab_size, limits, str(path))
 
 
 def _load_script(path: Path, context: int) -> NullModel:
     script = [*path.read_bytes(), byte.END]
-    limits = Limits(context or 2048, CHUNK, SESSIONS)
+    limits = Limits(context or 2048, CHUNK, SESSIONS, hidden=HIDDEN)
     return NullModel(scripted(script, byte.VOCAB_SIZE), byte.VOCAB_SIZE, limits, str(path))
 
 
 def probe() -> DeviceState:
     return DeviceState(True, "no device needed; answers are noise or a script")
+
+
+def _rows(function: Answer, width: int, history: Sequence[int], wanted: int) -> NDArray[np.float32]:
+    rows = [function(history[: len(history) - later]) for later in reversed(range(wanted))]
+    return np.stack(rows) if rows else np.empty((0, width), np.float32)
 
 
 def _checksum(body: bytes) -> bytes:

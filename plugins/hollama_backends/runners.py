@@ -6,7 +6,7 @@ Knows contexts as tables of pages; no sessions, no limits.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -15,16 +15,16 @@ from threadpoolctl import threadpool_limits
 from hollama.errors import BackendError
 from hollama.ir.graph import Graph
 from hollama.ir.interpreter import F32, Cache, Segment, run
-from hollama.ir.program import Layout, compile_program
+from hollama.ir.program import Layout, Tables, compile_program
 from hollama.ir.quantised import QuantisedArithmetic, QuantisedWeights
 from hollama.kernels.native import SEGMENT, Program
-from hollama_backends.emulator_settings import NUMPY, EmulatorSettings
+from hollama_backends.emulator_settings import NUMPY, EmulatorSettings, available_memory
 from hollama_backends.pages import PageTable
 
 
 @dataclass(frozen=True)
 class Feed:
-    """New tokens of a context from position `start` on, whose pages are writable; the last `wanted` give logits."""
+    """New tokens of a context from position `start` on, whose pages are writable; the last `wanted` give results."""
 
     pages: PageTable
     start: int
@@ -39,19 +39,43 @@ class Runner(Protocol):
         ...
 
     def run(self, feeds: Sequence[Feed]) -> F32:
-        """Logits (wanted rows of all feeds in order, vocabulary); keys and values go into the pages."""
+        """Logits or hidden states (wanted rows of all feeds in order, width); keys and values go into the pages."""
+        ...
+
+    def without_head(self) -> Runner:
+        """A runner over the same weights that gives hidden states; made when first asked for, closed with this one.
+
+        Raises BackendError where the memory for its values is missing.
+        """
         ...
 
     def close(self) -> None: ...
 
 
-@dataclass(frozen=True)
+@dataclass
 class NativeRunner:
-    program: Program
+    graph: Graph
+    weights: QuantisedWeights = field(repr=False)
+    layout: Layout
+    tables: Tables = field(repr=False)
+    program: Program = field(init=False, repr=False)
+    headless: NativeRunner | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.program = compile_program(self.graph, self.weights, self.layout, self.tables)
 
     @property
     def nbytes(self) -> int:
-        return self.program.nbytes
+        return self.program.nbytes + (self.headless.nbytes if self.headless else 0)
+
+    def without_head(self) -> NativeRunner:
+        graph = self.graph.without_head()
+        if graph is self.graph:
+            return self
+        if self.headless is None:
+            layout = replace(self.layout, memory=available_memory())
+            self.headless = NativeRunner(graph, self.weights, layout, self.tables)
+        return self.headless
 
     def run(self, feeds: Sequence[Feed]) -> F32:
         tokens: list[int] = []
@@ -67,6 +91,8 @@ class NativeRunner:
 
     def close(self) -> None:
         self.program.close()
+        if self.headless:
+            self.headless.close()
 
 
 @dataclass
@@ -88,6 +114,9 @@ class NumpyRunner:
             feed.pages.write([x[:, feed.start :] for x in keys], [x[:, feed.start :] for x in values], feed.start)
         return logits
 
+    def without_head(self) -> NumpyRunner:
+        return replace(self, graph=self.graph.without_head())
+
     def close(self) -> None:
         """Nothing runs between steps."""
 
@@ -108,7 +137,7 @@ def make_runner(
     try:
         if settings.kernels != NUMPY:
             layout = Layout(settings.kernels, settings.threads, rows, context, memory)
-            return NativeRunner(compile_program(graph, weights, layout))
+            return NativeRunner(graph, weights, layout, Tables.make(weights, layout))
         threadpool_limits(1, "blas")
         return NumpyRunner(graph, QuantisedArithmetic(graph, weights, context))
     except MemoryError:

@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 
 from hollama.compiler import CompileSettings, compile_checkpoint
 from hollama.errors import BackendError, ConfigError, OutOfPages
+from hollama.formats.hef import Hef
+from hollama.formats.package_weights import read_model
 from hollama.interfaces import Work
+from hollama.ir.interpreter import Segment, run
+from hollama.ir.quantised import QuantisedArithmetic
 from hollama.kernels import native
 from tests.checkpoints import random_checkpoint
 
@@ -151,6 +155,28 @@ def test_a_damaged_context_is_refused(model, data):
         session.load(bytes(saved))
     assert session.position == 3
     session.close()
+
+
+@settings(max_examples=15, deadline=None)
+@given(tokens_lists, st.integers(1, 40))
+def test_hidden_states_are_those_of_the_golden_model(model, package, tokens, chunk):
+    with Hef.open(package) as hef:
+        graph, weights = read_model(hef)
+        arithmetic = QuantisedArithmetic(graph, weights, 64)
+        segment = Segment(arithmetic.cache(64), 0, tokens, range(len(tokens)))
+        expected = run(graph.without_head(), arithmetic, [segment])
+    session = model.open()
+    pieces = [tokens[start : start + chunk] for start in range(0, len(tokens), chunk)]
+    rows = [row for piece in pieces for row in model.encode([Work(session, piece, wanted=len(piece))])]
+    assert np.concatenate(rows).tobytes() == expected.tobytes()
+    assert expected.shape == (len(tokens), model.limits.hidden)
+    session.close()
+
+
+def test_a_context_takes_hidden_states_and_logits_in_turns(model):
+    mixed, plain = model.open(), model.open()
+    model.encode([Work(mixed, [1, 2, 3])])
+    assert feed(model, mixed, [4, 5]).tobytes() == feed(model, plain, [1, 2, 3, 4, 5]).tobytes()
 
 
 @pytest.mark.parametrize(

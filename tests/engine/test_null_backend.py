@@ -176,3 +176,25 @@ def test_file_that_is_not_there(tmp_path):
 
 def test_probe_says_it_needs_nothing():
     assert SPEC.probe().available
+
+
+@settings(deadline=None)
+@given(tokens, st.integers(1, 4))
+def test_hidden_states_too_are_a_function_of_the_history(history, chunk):
+    model = NullModel(hashed(20), 20, Limits(context=32, prefill_chunk=4, sessions=3, hidden=6))
+
+    def states(chunk):
+        session, rows = model.open(), []
+        for start in range(0, len(history), chunk):
+            piece = history[start : start + chunk]
+            rows += model.encode([Work(session, piece, wanted=len(piece))])
+        session.close()
+        return np.concatenate(rows)
+
+    assert states(chunk).shape == (len(history), 6)
+    assert states(chunk).tobytes() == states(4).tobytes()
+
+
+def test_a_device_without_hidden_states_says_so():
+    with pytest.raises(BackendError, match="no hidden states"):
+        noise().encode([])
