@@ -61,3 +61,25 @@ class FloatArithmetic:
     def gated(self, node: Node, gate: F32, up: F32) -> F32:
         y: F32 = gate / (1 + np.exp(-gate)) * up
         return y
+
+
+@dataclass(frozen=True)
+class FloatPair:
+    """The change up @ down of a linear layer: down is (rank, inputs), up (outputs, rank)."""
+
+    down: F32
+    up: F32
+
+
+@dataclass(frozen=True)
+class FloatAdapter:
+    """An adapter before quantisation, by linear node."""
+
+    pairs: Mapping[str, FloatPair]
+
+    def share(self, node: Node, x: F32) -> F32 | None:
+        pair = self.pairs.get(node.name)
+        if pair is None:
+            return None
+        share: F32 = x @ pair.down.T @ pair.up.T
+        return share

@@ -41,6 +41,7 @@ class Step:
     heads: int = 1
     index: int = 0
     rotate: int = 0
+    site: str = ""  # the linear node that adapters change
     weights: tuple[str, str] = ("", "")  # names
     eps: tuple[float, float] = (0.0, 0.0)
     of: tuple[Quantisation, ...] = ()
@@ -61,6 +62,7 @@ class Plan:
 
     graph: Graph
     ranges: Mapping[str, Quantisation]
+    adapted: Mapping[str, int] = field(default_factory=dict)  # linear nodes that adapters change, and the highest rank
     steps: list[Step] = field(default_factory=list)
     shapes: list[Shape] = field(default_factory=list)
     floats: dict[str, Value] = field(default_factory=dict)
@@ -74,7 +76,7 @@ class Plan:
             for name in node.inputs:
                 self.readers[name].append(node)
         self.absorbed = {name for node in self.graph.nodes for name in self._absorbed(node)}
-        self.sums = dict(self._sums())
+        self.sums = self.graph.sums()
         self.gates = dict(self._gates())
         self.absorbed |= {name for layer in self.gates.values() for name in (layer.name, *self._slices(layer))}
         for node in self.graph.nodes:
@@ -99,16 +101,6 @@ class Plan:
                 chain.append(node)
                 name = node.inputs[0]
         return chain
-
-    def _sums(self) -> Iterator[tuple[str, Node]]:
-        """Linear layers whose output only goes into a sum with something older."""
-        order = {node.name: index for index, node in enumerate(self.graph.nodes)}
-        for node in self.graph.linears():
-            readers = self.readers[node.name]
-            if len(readers) == 1 and readers[0].op == "add" and self.uses[node.name] == 1:
-                other = next(name for name in readers[0].inputs if name != node.name)
-                if order[other] < order[node.name]:
-                    yield node.name, readers[0]
 
     def _gates(self) -> Iterator[tuple[str, Node]]:
         """Gated units that only linear layers read, with the linear layer whose halves they read and nobody else."""
@@ -176,17 +168,28 @@ class Plan:
         activation = self._activation(source)
         added = self.floats[next(name for name in total.inputs if name != node.name)] if total else None
         output = self.floats[total.name if total else node.name] = self._new(Kind.FLOATS, node)
-        reads = (activation, added)
-        weights = (node.weight, "")
-        self.steps.append(Step(Operation.LINEAR, node.width, reads, output, weights=weights, of=(self.ranges[source],)))
+        reads = (activation, added, self._adapted(node))
+        weights, of = (node.weight, ""), (self.ranges[source],)
+        self.steps.append(Step(Operation.LINEAR, node.width, reads, output, weights=weights, of=of, site=node.name))
 
     def _gated_linear(self, node: Node, layer: Node) -> None:
         source = layer.inputs[0]
-        reads = (self._activation(source),)
-        of = (self.ranges[node.name], self.ranges[source])
+        reads = (self._activation(source), None, self._adapted(layer))
         quantised = self._new_activation(node)
-        weights = (layer.weight, "")
-        self.steps.append(Step(Operation.GATED_LINEAR, node.width, reads, None, quantised, weights=weights, of=of))
+        weights, of = (layer.weight, ""), (self.ranges[node.name], self.ranges[source])
+        step = Step(Operation.GATED_LINEAR, node.width, reads, None, quantised, weights=weights, of=of, site=layer.name)
+        self.steps.append(step)
+
+    def _adapted(self, layer: Node) -> Value | None:
+        """What adapters make of a linear layer's input, on its way from their layers down to those up."""
+        if layer.name not in self.adapted:
+            return None
+        source, width = layer.inputs[0], self.adapted[layer.name]
+        self.shapes.append(Shape(Kind.BYTES, width, self.selected[source]))
+        between = Value(len(self.shapes) - 1)
+        reads, of = (self._activation(source),), (self.ranges[source],)
+        self.steps.append(Step(Operation.ADAPT, width, reads, None, between, of=of, site=layer.name))
+        return between
 
     def _activation(self, name: str) -> Value:
         """The quantised value; quantised now if it is not yet."""

@@ -83,6 +83,22 @@ class Graph:
             raise GraphError(f'the head "{head.name}" does not read the value before it')
         return replace(self, nodes=tuple(body))
 
+    def sums(self) -> dict[str, Node]:
+        """The sum behind each linear layer whose output goes only into one, with something older."""
+        order = {node.name: index for index, node in enumerate(self.nodes)}
+        readers: dict[str, list[Node]] = {node.name: [] for node in self.nodes}
+        for node in self.nodes:
+            for name in node.inputs:
+                readers[name].append(node)
+        found = {}
+        for node in self.linears():
+            match readers[node.name]:
+                case [Node("add") as total]:
+                    other = next(name for name in total.inputs if name != node.name)
+                    if order[other] < order[node.name]:
+                        found[node.name] = total
+        return found
+
     def to_json(self) -> bytes:
         plain = {"format": FORMAT, "head_dim": self.head_dim, "kv_heads": self.kv_heads, "caches": self.caches}
         defaults = {"weight": "", "bias": False, "heads": 1, "kv_heads": 1, "cache": 0, "start": 0, "eps": 0.0}

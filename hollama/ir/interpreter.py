@@ -40,6 +40,14 @@ class Cache:
         return sum(array.nbytes for array in (*self.keys, *self.values))
 
 
+class Adapter(Protocol):
+    """A change of some linear layers."""
+
+    def share(self, node: Node, x: F32) -> F32 | None:
+        """What is added to the layer's output for its inputs `x` (rows, inputs); None: nothing."""
+        ...
+
+
 @dataclass(frozen=True)
 class Segment:
     """New tokens of one context: the first of them takes position `start`."""
@@ -48,6 +56,7 @@ class Segment:
     start: int
     tokens: Sequence[int]
     wanted: Sequence[int] = (-1,)  # rows whose logits are wanted
+    adapter: Adapter | None = None
 
 
 class Arithmetic(Protocol):
@@ -64,15 +73,44 @@ class Arithmetic(Protocol):
 def run(graph: Graph, arithmetic: Arithmetic, batch: Sequence[Segment], watch: Watch | None = None) -> F32:
     """Logits (wanted rows of all segments in order, vocabulary). `watch` sees every value by its name."""
     step = _Step.of(batch)
+    adapting = _Adapting(graph, batch, step.wanted)
     values: dict[str, F32] = {}
     for index, node in enumerate(graph.nodes):
-        value = _evaluate(arithmetic, node, [values[name] for name in node.inputs], step)
-        values[node.name] = value
+        inputs = [values[name] for name in node.inputs]
+        value = values[node.name] = _evaluate(arithmetic, node, inputs, step)
+        if adapting.adapters:
+            adapting.adapt(node, inputs, value)
         if watch is not None:
             watch(node.name, value)
         for name in graph.last_uses[index]:
             del values[name]
     return values[graph.output.name]
+
+
+class _Adapting:
+    """Adds to values what the adapters of a step's segments say."""
+
+    def __init__(self, graph: Graph, batch: Sequence[Segment], wanted: NDArray[np.int64]) -> None:
+        self.adapters = list({id(item.adapter): item.adapter for item in batch if item.adapter}.values())
+        self._wanted = wanted
+        self._sums = graph.sums()
+        self._shares: dict[str, list[tuple[NDArray[np.bool_], F32]]] = {}  # by the value they are added to
+        numbers = {id(adapter): number for number, adapter in enumerate(self.adapters)}
+        self._all = np.repeat([numbers.get(id(item.adapter), -1) for item in batch], [len(x.tokens) for x in batch])
+        self._rows: dict[str, NDArray[np.int64]] = {}  # the adapter's number of each row, by value
+
+    def adapt(self, node: Node, inputs: Sequence[F32], value: F32) -> None:
+        rows = self._rows[node.inputs[0]] if node.inputs else self._all
+        self._rows[node.name] = rows[self._wanted] if node.op == "select" else rows
+        if node.op == "linear":
+            target = self._sums.get(node.name, node).name
+            for number, adapter in enumerate(self.adapters):
+                chosen = rows == number
+                share = adapter.share(node, inputs[0][chosen])
+                if share is not None:
+                    self._shares.setdefault(target, []).append((chosen, share))
+        for chosen, share in self._shares.pop(node.name, ()):
+            value[chosen] += share
 
 
 @dataclass(frozen=True)

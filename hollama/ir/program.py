@@ -8,7 +8,7 @@ Weights are pointed to where they lie, never copied. Knows no package and no pag
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,7 +18,7 @@ from hollama.ir.fusion import Plan, Shape, Step, Value
 from hollama.ir.graph import Graph
 from hollama.ir.quantised import QuantisedWeights
 from hollama.kernels import golden, native
-from hollama.kernels.golden import Quantisation
+from hollama.kernels.golden import PackedLinear, Quantisation
 from hollama.kernels.native import F32, Operation
 
 _PIECE = 4096  # positions
@@ -63,11 +63,12 @@ def compile_program(
     any is taken.
     """
     tables = tables or Tables.make(weights, layout)
-    plan = Plan(graph, weights.ranges)
+    plan = Plan(graph, weights.ranges, highest_ranks(weights))
     places, shapes = assign_places(plan)
     layers, (cosine, sine) = tables.layers, tables.angles
-    operands = _Operands(places)
-    instructions = [_instruction(step, operands, layers, weights.norms, graph.head_dim) for step in plan.steps]
+    operands, sites = _Operands(places), _Sites(weights, layers)
+    instructions = [_instruction(step, operands, layers, sites, graph.head_dim) for step in plan.steps]
+    pairs = sites.pairs
     if not weights.table.flags.aligned or not weights.table.flags.c_contiguous:
         raise BackendError("the embedding table does not start at a whole number; compile the model again")
     buffers = [native.Buffer(shape.kind, shape.width, shape.selected) for shape in shapes]
@@ -78,6 +79,7 @@ def compile_program(
         logits=places[plan.logits.buffer],
         buffer=(native.Buffer * len(buffers))(*buffers), layer=(native.Layer * len(layers.layers))(*layers.layers),
         instruction=(native.Instruction * len(instructions))(*instructions),
+        adapters=len(weights.adapters), sites=len(sites.indices), pair=(native.Pair * len(pairs))(*pairs),
         table=native.address(weights.table), table_count=weights.table.size, vocabulary=len(weights.table),
         cosine=native.address(cosine), sine=native.address(sine), angles=cosine.size,
     )  # fmt: skip
@@ -136,14 +138,48 @@ class Layers:
     kept: list[object] = field(default_factory=list)
     indices: dict[str, int] = field(default_factory=dict)
 
-    def index(self, name: str) -> int:
+    def index(self, name: str, packed: PackedLinear | None = None) -> int:
         if name not in self.indices:
-            packed = self.weights.linears[name]
+            packed = packed or self.weights.linears[name]
             row_sum = native.inspect(packed, self.threads)
             self.indices[name] = len(self.layers)
             self.layers.append(native.layer(packed, row_sum))
             self.kept += [packed, row_sum]
         return self.indices[name]
+
+
+def highest_ranks(weights: QuantisedWeights) -> dict[str, int]:
+    """The linear nodes that adapters change, and the highest rank of those who do."""
+    ranks: dict[str, int] = {}
+    for pairs in weights.adapters.values():
+        for name, pair in pairs.items():
+            ranks[name] = max(ranks.get(name, 0), pair.up.inputs)
+    return ranks
+
+
+@dataclass
+class _Sites:
+    """The table of what adapters do: for each linear node that one changes, a pair of layers for each adapter."""
+
+    weights: QuantisedWeights
+    layers: Layers
+    indices: dict[str, int] = field(default_factory=dict)
+    pairs: list[native.Pair] = field(default_factory=list)
+
+    def index(self, node: str) -> int:
+        """-1 for a node that none changes."""
+        if node not in self.indices and any(node in pairs for pairs in self.weights.adapters.values()):
+            self.indices[node] = len(self.indices)
+            self.pairs += [self._pair(adapter, node) for adapter in self.weights.adapters]
+        return self.indices.get(node, -1)
+
+    def _pair(self, adapter: str, node: str) -> native.Pair:
+        pair = self.weights.adapters[adapter].get(node)
+        if pair is None:
+            return native.Pair(-1, -1, 1.0, 0)
+        label, between = f"{adapter}/{node}", pair.between
+        down, up = (self.layers.index(f"{label}/{way}", x) for way, x in (("down", pair.down), ("up", pair.up)))
+        return native.Pair(down, up, between.scale, between.zero_point)
 
 
 @dataclass(frozen=True)
@@ -154,12 +190,11 @@ class _Operands:
         return native.Operand(self.places[value.buffer], value.column) if value else native.Operand(-1, 0)
 
 
-def _instruction(
-    step: Step, operands: _Operands, layers: Layers, norms: Mapping[str, F32], head_dim: int
-) -> native.Instruction:
+def _instruction(step: Step, operands: _Operands, layers: Layers, sites: _Sites, head_dim: int) -> native.Instruction:
+    norms = layers.weights.norms
     reads = [operands(value) for value in (*step.reads, None, None, None)[:3]]
     instruction = native.Instruction(
-        step.operation, step.width, step.heads, step.index, step.rotate, *reads,
+        step.operation, step.width, step.heads, step.index, step.rotate, sites.index(step.site), *reads,
         operands(step.output), operands(step.quantised),
     )  # fmt: skip
     if step.operation in (Operation.LINEAR, Operation.GATED_LINEAR):

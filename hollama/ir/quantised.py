@@ -19,6 +19,15 @@ from hollama.kernels.golden import Linear, PackedLinear, Quantisation
 
 
 @dataclass(frozen=True)
+class QuantisedPair:
+    """An adapter's change of one linear layer: down to the rank, from there up, and the range of what lies between."""
+
+    down: PackedLinear
+    up: PackedLinear
+    between: Quantisation
+
+
+@dataclass(frozen=True)
 class QuantisedWeights:
     """Everything the arithmetic needs beside the graph."""
 
@@ -27,6 +36,7 @@ class QuantisedWeights:
     norms: Mapping[str, F32]
     ranges: Mapping[str, Quantisation]
     theta: F32  # signed rotary frequencies, (head_dim,)
+    adapters: Mapping[str, Mapping[str, QuantisedPair]] = field(default_factory=dict)  # by name, then by linear node
 
 
 @dataclass
@@ -80,3 +90,31 @@ class QuantisedArithmetic:
 
     def gated(self, node: Node, gate: F32, up: F32) -> F32:
         return golden.silu(gate) * up
+
+
+@dataclass(frozen=True)
+class QuantisedAdapter:
+    """An adapter beside the layers whose inputs have `ranges`; unpacked once, here."""
+
+    pairs: Mapping[str, QuantisedPair]
+    ranges: Mapping[str, Quantisation]
+    layers: Mapping[str, tuple[Linear, Linear]] = field(init=False, repr=False)
+
+    @classmethod
+    def of(cls, graph: Graph, weights: QuantisedWeights, name: str) -> QuantisedAdapter:
+        """Raises KeyError for a name that is no adapter's."""
+        ranges = {node.name: weights.ranges[node.inputs[0]] for node in graph.linears()}
+        return cls(weights.adapters[name], ranges)
+
+    def __post_init__(self) -> None:
+        layers = {
+            name: (golden.unpack(pair.down, self.ranges[name].bits), golden.unpack(pair.up, pair.between.bits))
+            for name, pair in self.pairs.items()
+        }
+        object.__setattr__(self, "layers", layers)
+
+    def share(self, node: Node, x: F32) -> F32 | None:
+        if node.name not in self.pairs:
+            return None
+        of = self.ranges[node.name]
+        return golden.adapt(golden.quantise(x, of), *self.layers[node.name], of, self.pairs[node.name].between)

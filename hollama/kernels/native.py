@@ -29,13 +29,13 @@ _MOST_SETS = 16
 PAGE_TOKENS = 64
 
 SEGMENT = np.dtype({  # struct Segment
-    "names": ["first_row", "rows", "start", "pages"], "formats": ["<i4", "<i4", "<i4", "<u8"],
-    "offsets": [0, 4, 8, 16], "itemsize": 24,
+    "names": ["first_row", "rows", "start", "adapter", "pages"], "formats": ["<i4", "<i4", "<i4", "<i4", "<u8"],
+    "offsets": [0, 4, 8, 12, 16], "itemsize": 24,
 })  # fmt: skip
 
 
 class Operation(IntEnum):
-    EMBED, NORM, QUANTISE, LINEAR, ROPE, PREPARE, ATTEND, GATED, ADD, SELECT, GATED_LINEAR = range(11)
+    EMBED, NORM, QUANTISE, LINEAR, ROPE, PREPARE, ATTEND, GATED, ADD, SELECT, GATED_LINEAR, ADAPT = range(12)
 
 
 class Kind(IntEnum):
@@ -72,7 +72,7 @@ class Operand(Structure):
 
 class Instruction(Structure):
     _fields_ = (
-        *((name, c_int32) for name in ("operation", "width", "heads", "index", "rotate")),
+        *((name, c_int32) for name in ("operation", "width", "heads", "index", "rotate", "site")),
         *((name, Operand) for name in ("a", "b", "c", "output", "quantised")),
         ("weights", c_void_p * 2),
         ("weight_counts", c_int64 * 2),
@@ -82,15 +82,20 @@ class Instruction(Structure):
     )
 
 
+class Pair(Structure):
+    _fields_ = (("down", c_int32), ("up", c_int32), ("scale", c_float), ("zero_point", c_int32))
+
+
 class Spec(Structure):
     _fields_ = (
         ("kernels", c_char_p),
         *((name, c_int32) for name in ("threads", "rows", "context")),
         ("shape", KvShape),
-        *((name, c_int32) for name in ("buffers", "layers", "instructions", "logits")),
+        *((name, c_int32) for name in ("buffers", "layers", "instructions", "adapters", "sites", "logits")),
         ("buffer", POINTER(Buffer)),
         ("layer", POINTER(Layer)),
         ("instruction", POINTER(Instruction)),
+        ("pair", POINTER(Pair)),
         ("table", c_void_p),
         ("table_count", c_int64),
         ("vocabulary", c_int64),

@@ -5,7 +5,7 @@ Knows contexts as tables of pages; no sessions, no limits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -16,7 +16,7 @@ from hollama.errors import BackendError
 from hollama.ir.graph import Graph
 from hollama.ir.interpreter import F32, Cache, Segment, run
 from hollama.ir.program import Layout, Tables, compile_program
-from hollama.ir.quantised import QuantisedArithmetic, QuantisedWeights
+from hollama.ir.quantised import QuantisedAdapter, QuantisedArithmetic, QuantisedWeights
 from hollama.kernels.native import SEGMENT, Program
 from hollama_backends.emulator_settings import NUMPY, EmulatorSettings, available_memory
 from hollama_backends.pages import PageTable
@@ -30,6 +30,7 @@ class Feed:
     start: int
     tokens: Sequence[int]
     wanted: int
+    adapter: str = ""
 
 
 class Runner(Protocol):
@@ -79,10 +80,11 @@ class NativeRunner:
 
     def run(self, feeds: Sequence[Feed]) -> F32:
         tokens: list[int] = []
+        numbers = {"": -1} | {name: number for number, name in enumerate(self.weights.adapters)}
         segments, wanted = [], list[int]()
         for feed in feeds:
             first, count = len(tokens), len(feed.tokens)
-            segments.append((first, count, feed.start, feed.pages.addresses.ctypes.data))
+            segments.append((first, count, feed.start, numbers[feed.adapter], feed.pages.addresses.ctypes.data))
             wanted += range(first + count - feed.wanted, first + count)
             tokens += feed.tokens
         return self.program.step(
@@ -101,13 +103,14 @@ class NumpyRunner:
 
     graph: Graph
     arithmetic: QuantisedArithmetic = field(repr=False)
+    adapters: Mapping[str, QuantisedAdapter] = field(repr=False)
 
     @property
     def nbytes(self) -> int:
         return self.arithmetic.nbytes
 
     def run(self, feeds: Sequence[Feed]) -> F32:
-        segments = [_segment(feed) for feed in feeds]
+        segments = [_segment(feed, self.adapters.get(feed.adapter)) for feed in feeds]
         logits = run(self.graph, self.arithmetic, segments)
         for feed, segment in zip(feeds, segments, strict=True):
             keys, values = segment.cache.keys, segment.cache.values
@@ -121,9 +124,9 @@ class NumpyRunner:
         """Nothing runs between steps."""
 
 
-def _segment(feed: Feed) -> Segment:
+def _segment(feed: Feed, adapter: QuantisedAdapter | None) -> Segment:
     keys, values = feed.pages.read(feed.start + len(feed.tokens))
-    return Segment(Cache([*keys], [*values]), feed.start, feed.tokens, range(-feed.wanted, 0))
+    return Segment(Cache([*keys], [*values]), feed.start, feed.tokens, range(-feed.wanted, 0), adapter)
 
 
 def make_runner(
@@ -139,6 +142,7 @@ def make_runner(
             layout = Layout(settings.kernels, settings.threads, rows, context, memory)
             return NativeRunner(graph, weights, layout, Tables.make(weights, layout))
         threadpool_limits(1, "blas")
-        return NumpyRunner(graph, QuantisedArithmetic(graph, weights, context))
+        adapters = {name: QuantisedAdapter.of(graph, weights, name) for name in weights.adapters}
+        return NumpyRunner(graph, QuantisedArithmetic(graph, weights, context), adapters)
     except MemoryError:
         raise BackendError("there is not enough memory for this package; ask for a smaller context") from None

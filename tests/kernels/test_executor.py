@@ -80,7 +80,7 @@ class Twins:
         for context, (tokens, count) in batch.items():
             start = self.lengths[context]
             self.tables[context].make_writable(start, start + len(tokens))
-            segments.append((first, len(tokens), start, self.tables[context].addresses.ctypes.data))
+            segments.append((first, len(tokens), start, -1, self.tables[context].addresses.ctypes.data))
             first += len(tokens)
             wanted += range(first - count, first)
         tokens = np.array([token for tokens, _ in batch.values() for token in tokens], np.int32)
@@ -249,7 +249,7 @@ def small():
 def test_steps_without_sense_are_refused(small, tokens, segment, wanted, message):
     table = PageTable(small.pool, CONTEXT)
     table.make_writable(0, 64)
-    segments = np.array([(*segment, table.addresses.ctypes.data)], native.SEGMENT)
+    segments = np.array([(*segment, -1, table.addresses.ctypes.data)], native.SEGMENT)
     with pytest.raises(BackendError, match=message):
         small.program.step(np.array(tokens, np.int32), segments, np.array(wanted, np.int32))
     table.truncate(0)
@@ -311,7 +311,7 @@ def test_a_program_that_lies_is_refused_or_stays_inside_its_memory(data):
         twins.program.close()
     table = PageTable(PagePool(KvShape(spec.shape.caches, spec.shape.kv_heads, spec.shape.head_dim), 4), CONTEXT)
     table.make_writable(0, 70)
-    segments = np.array([(0, 6, 62, table.addresses.ctypes.data)], native.SEGMENT)
+    segments = np.array([(0, 6, 62, -1, table.addresses.ctypes.data)], native.SEGMENT)
     with suppress(BackendError):  # fewer rows, or a shorter context
         changed.step(np.arange(6, dtype=np.int32), segments, np.array([5, 1], np.int32))
     changed.close()

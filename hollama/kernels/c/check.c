@@ -19,6 +19,9 @@ static const char *check_sizes(const Spec *s) {
     if (!within(s->shape.kv_heads, 1, WIDEST) || !within(s->shape.caches, 0, MOST)) return "bad number of caches";
     if (!within(s->buffers, 1, MOST) || !within(s->layers, 0, MOST) || !within(s->instructions, 1, MOST))
         return "too many buffers, layers or instructions, or none";
+    if (!within(s->adapters, 0, MOST) || !within(s->sites, 0, MOST) || (int64_t)s->adapters * s->sites > MOST)
+        return "too many adapters";
+    if (s->adapters && s->sites && !s->pair) return "an array is missing";
     if (!s->buffer || !s->instruction || (s->layers && !s->layer)) return "an array is missing";
     if (!s->table || !s->cosine || !s->sine || !within(s->vocabulary, 1, LONGEST)) return "a table is missing";
     if (s->angles < (int64_t)s->context * s->shape.head_dim) return "the table of angles is too short";
@@ -30,6 +33,14 @@ static const char *check_sizes(const Spec *s) {
     if (!within(s->logits, 0, s->buffers - 1) || s->buffer[s->logits].kind != FLOATS || !s->buffer[s->logits].selected)
         return "the logits are no selected buffer of floats";
     return NULL;
+}
+
+static const char *check_pair(const Spec *s, const Pair *pair) {
+    if (pair->down == -1 && pair->up == -1) return NULL;
+    if (!within(pair->down, 0, s->layers - 1) || !within(pair->up, 0, s->layers - 1)) return "an adapter has no layers";
+    if (s->layer[pair->down].linear.outputs != s->layer[pair->up].linear.inputs)
+        return "an adapter's layers do not fit each other";
+    return within(pair->zero_point, 0, 255) ? NULL : "the range of an adapter makes no sense";
 }
 
 static const char *check_layer(const Layer *layer) {
@@ -74,10 +85,39 @@ static bool has_weight(const Instruction *x, int i, int64_t count) {
     return x->weights[i] && x->weight_counts[i] >= count;
 }
 
+/* What adapters add: no more inputs than there are columns of bytes, and the outputs of the layer. */
+static bool check_shares(const Spec *s, const Instruction *x, int32_t selected, int64_t outputs) {
+    if (absent(x->c)) return true;
+    if (!within(x->c.buffer, 0, s->buffers - 1) || !within(x->site, 0, s->sites - 1)) return false;
+    const int32_t width = s->buffer[x->c.buffer].width;
+    if (!is_activation(s, x->c, selected, width) || s->buffer[x->c.buffer].kind != BYTES) return false;
+    for (int32_t i = 0; i < s->adapters; i++) {
+        const Pair *pair = &s->pair[(int64_t)x->site * s->adapters + i];
+        if (pair->up < 0) continue;
+        const Linear *up = &s->layer[pair->up].linear;
+        if (up->inputs > width || up->outputs != outputs) return false;
+    }
+    return true;
+}
+
+static bool check_adapt(const Spec *s, const Instruction *x, int32_t selected) {
+    if (!within(x->site, 0, s->sites - 1) || !within(x->a.buffer, 0, s->buffers - 1)) return false;
+    const int32_t inputs = s->buffer[x->a.buffer].width;
+    const bool places = is_activation(s, x->a, selected, inputs) && is_activation(s, x->quantised, selected, x->width);
+    if (!places || s->buffer[x->quantised.buffer].kind != BYTES || !absent(x->output)) return false;
+    for (int32_t i = 0; i < s->adapters; i++) {
+        const Pair *pair = &s->pair[(int64_t)x->site * s->adapters + i];
+        if (pair->down < 0) continue;
+        const Linear *down = &s->layer[pair->down].linear;
+        if (down->inputs != inputs || down->outputs > x->width) return false;
+    }
+    return true;
+}
+
 static bool check_linear(const Spec *s, const Instruction *x, int32_t selected) {
     if (!within(x->index, 0, s->layers - 1)) return false;
     const Linear *l = &s->layer[x->index].linear;
-    return l->outputs == x->width && is_activation(s, x->a, selected, l->inputs) &&
+    return check_shares(s, x, selected, l->outputs) && l->outputs == x->width && is_activation(s, x->a, selected, l->inputs) &&
            optional(s, x->b, FLOATS, selected, x->width) && holds(s, x->output, FLOATS, selected, x->width);
 }
 
@@ -85,7 +125,7 @@ static bool check_linear(const Spec *s, const Instruction *x, int32_t selected) 
 static bool check_gated_linear(const Spec *s, const Instruction *x, int32_t selected) {
     if (!within(x->index, 0, s->layers - 1) || x->width % BLOCK) return false;
     const Linear *l = &s->layer[x->index].linear;
-    return l->outputs == 2 * (int64_t)x->width && is_activation(s, x->a, selected, l->inputs) &&
+    return check_shares(s, x, selected, l->outputs) && l->outputs == 2 * (int64_t)x->width && is_activation(s, x->a, selected, l->inputs) &&
            is_activation(s, x->quantised, selected, x->width) && absent(x->output);
 }
 
@@ -142,6 +182,7 @@ static bool check_instruction(const Spec *s, const Instruction *x) {
     case SELECT:
         return holds(s, x->a, FLOATS, 0, x->width) && holds(s, x->output, FLOATS, 1, x->width);
     case GATED_LINEAR: return check_gated_linear(s, x, selected);
+    case ADAPT: return check_adapt(s, x, selected);
     case OPERATIONS: break;
     }
     return false;
@@ -151,6 +192,7 @@ const char *check_spec(const Spec *spec, int32_t *instruction) {
     *instruction = -1;
     const char *wrong = check_sizes(spec);
     for (int32_t i = 0; !wrong && i < spec->layers; i++) wrong = check_layer(&spec->layer[i]);
+    for (int32_t i = 0; !wrong && i < spec->adapters * spec->sites; i++) wrong = check_pair(spec, &spec->pair[i]);
     if (wrong) return wrong;
     for (int32_t i = 0; i < spec->instructions; i++) {
         *instruction = i;

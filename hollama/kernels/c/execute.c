@@ -27,7 +27,7 @@ static float *thread_rows(const Program *p, int32_t thread) {
 }
 
 static void *thread_scratch(const Program *p, int32_t thread) {
-    return p->scratch + thread * p->scratch_size + p->row_size + p->gated_size;
+    return p->scratch + thread * p->scratch_size + p->row_size + p->outputs_size;
 }
 
 /* Columns [column, column + n) of a row of activations. */
@@ -104,16 +104,89 @@ static void run_row(const Program *p, const Instruction *x, int32_t row, int32_t
     }
 }
 
+/* Some rows of a buffer, from `first` on, as they lie there. */
+static Activations activations_of(const Program *p, Operand from, int32_t first, int32_t rows, float scale,
+                                  int32_t zero_point) {
+    const Rows *r = &p->rows[from.buffer];
+    const int64_t at = first * r->stride, sums = at / 32;
+    return (Activations){.low = r->low + at, .high = r->high ? r->high + at : NULL, .low_sums = r->low_sums + sums,
+                         .high_sums = r->high ? r->high_sums + sums : NULL, .rows = rows,
+                         .stride = (int32_t)r->stride, .zero_point = zero_point, .scale = scale};
+}
+
+/* A layer of its own out of some panels of another. */
+static Linear part_of(const Linear *whole, int32_t first, int32_t panels) {
+    Linear part = *whole;
+    const size_t blocks = (size_t)first * (size_t)whole->blocks, outputs = (size_t)first * PANEL;
+    part.panels = panels;
+    part.outputs = panels * PANEL;
+    part.packed += blocks * BLOCK_BYTES;
+    part.group_scale += blocks * (size_t)whole->scales * PANEL;
+    part.row_scale += outputs;
+    part.row_sum += outputs;
+    if (whole->bias) part.bias += outputs;
+    return part;
+}
+
+static float *thread_outputs(const Program *p, int32_t thread) {
+    return (float *)(void *)(p->scratch + thread * p->scratch_size + p->row_size);
+}
+
+static const Runs *runs_of(const Program *p, const Instruction *x) { return &p->runs[selected(p, x)]; }
+
+/* NULL: the run's adapter leaves the layer alone. */
+static const Pair *pair_of(const Program *p, const Instruction *x, const Run *run) {
+    const Pair *pair = &p->pairs[(int64_t)x->site * p->spec.adapters + run->adapter];
+    return pair->up < 0 ? NULL : pair;
+}
+
+/* Between a pair's layers rows lie as far apart as its rank, filled up, whatever the buffer has room for. */
+static int32_t rank_stride(const Program *p, const Pair *pair) { return p->layers[pair->up].linear.blocks * BLOCK; }
+
+/* Down to the rank: up to 64 columns of it, for the rows of a run. */
+static void run_adapt(const Program *p, const Instruction *x, int32_t item, int32_t thread) {
+    const int32_t blocks = up(x->width, BLOCK), column = item % blocks * BLOCK;
+    const Run *run = &runs_of(p, x)->runs[item / blocks];
+    const Pair *pair = pair_of(p, x, run);
+    const int32_t rest = pair ? p->layers[pair->down].linear.outputs - column : 0, n = rest < BLOCK ? rest : BLOCK;
+    if (n <= 0) return;
+    const Linear part = part_of(&p->layers[pair->down].linear, column / PANEL, up(n, PANEL));
+    const Activations in = activations_of(p, x->a, run->first, run->rows, x->scale[0], x->zero_point[0]);
+    float *outputs = thread_outputs(p, thread);
+    p->kernels->linear(&part, &in, (Matrix){outputs, BLOCK}, (Matrix){NULL, 0}, 0, part.panels,
+                       thread_scratch(p, thread));
+    const Rows *to = &p->rows[x->quantised.buffer];
+    int64_t at = run->first * to->stride + column;
+    for (int32_t row = 0; row < run->rows; row++, at += rank_stride(p, pair))
+        p->kernels->quantise8(outputs + row * BLOCK, to->low + at, to->low_sums + at / 32, n, 1.0f / pair->scale,
+                              pair->zero_point);
+}
+
+/* From the rank up: what adapters add to panels [first, last) of a layer; `out` begins with its panel `origin`. */
+static void add_shares(const Program *p, const Instruction *x, Matrix out, int32_t origin, int32_t first, int32_t last,
+                       int32_t thread) {
+    if (x->c.buffer < 0) return;
+    const Runs *runs = runs_of(p, x);
+    for (int32_t i = 0; i < runs->count; i++) {
+        const Run *run = &runs->runs[i];
+        const Pair *pair = pair_of(p, x, run);
+        if (!pair) continue;
+        Activations in = activations_of(p, x->c, run->first, run->rows, pair->scale, pair->zero_point);
+        in.stride = rank_stride(p, pair);
+        Linear layer = p->layers[pair->up].linear;
+        if (origin) layer = part_of(&layer, origin, layer.panels - origin);
+        const Matrix to = {out.data + run->first * out.stride, out.stride};
+        p->kernels->linear(&layer, &in, to, to, first - origin, last - origin, thread_scratch(p, thread));
+    }
+}
+
 static void run_linear(const Program *p, const Instruction *x, int32_t first, int32_t last, int32_t thread) {
-    const Linear *layer = &p->layers[x->index].linear;
-    const Rows *in = &p->rows[x->a.buffer], *out = &p->rows[x->output.buffer];
-    const Activations activations = {.low = in->low, .high = in->high, .low_sums = in->low_sums,
-                                     .high_sums = in->high_sums, .rows = rows_of(p, x), .stride = (int32_t)in->stride,
-                                     .zero_point = x->zero_point[0], .scale = x->scale[0]};
+    const Activations in = activations_of(p, x->a, 0, rows_of(p, x), x->scale[0], x->zero_point[0]);
+    const Matrix out = {floats(p, x->output, 0), p->rows[x->output.buffer].stride};
     Matrix add = {NULL, 0};
     if (x->b.buffer >= 0) add = (Matrix){floats(p, x->b, 0), p->rows[x->b.buffer].stride};
-    p->kernels->linear(layer, &activations, (Matrix){floats(p, x->output, 0), out->stride}, add, first, last,
-                       thread_scratch(p, thread));
+    p->kernels->linear(&p->layers[x->index].linear, &in, out, add, first, last, thread_scratch(p, thread));
+    add_shares(p, x, out, 0, first, last, thread);
 }
 
 static void run_attention(const Program *p, const Instruction *x, int32_t item, int32_t thread) {
@@ -142,37 +215,22 @@ static void run_gated(const Program *p, const Instruction *x, int32_t item, int3
     if (x->quantised.buffer >= 0) quantise(p, x, row, column, to, n);
 }
 
-/* A layer of its own out of some panels of another. */
-static Linear part_of(const Linear *whole, int32_t first, int32_t panels) {
-    Linear part = *whole;
-    const size_t blocks = (size_t)first * (size_t)whole->blocks, outputs = (size_t)first * PANEL;
-    part.panels = panels;
-    part.outputs = panels * PANEL;
-    part.packed += blocks * BLOCK_BYTES;
-    part.group_scale += blocks * (size_t)whole->scales * PANEL;
-    part.row_scale += outputs;
-    part.row_sum += outputs;
-    if (whole->bias) part.bias += outputs;
-    return part;
-}
-
 /* Gates, what they let through and the quantised product, without a way through memory for all columns of all rows:
  * with the two as instructions of their own, half of the time of a long prompt went into that. */
 static void run_gated_linear(const Program *p, const Instruction *x, int32_t item, int32_t size, int32_t thread) {
     const int32_t column = item * size, n = x->width - column < size ? x->width - column : size;
     const Linear *whole = &p->layers[x->index].linear;
-    const Rows *in = &p->rows[x->a.buffer];
-    const Activations activations = {.low = in->low, .high = in->high, .low_sums = in->low_sums,
-                                     .high_sums = in->high_sums, .rows = rows_of(p, x), .stride = (int32_t)in->stride,
-                                     .zero_point = x->zero_point[1], .scale = x->scale[1]};
-    float *gates = (float *)(void *)(p->scratch + thread * p->scratch_size + p->row_size);
-    float *values = gates + (size_t)activations.rows * (size_t)n, *to = thread_rows(p, thread);
+    const Activations in = activations_of(p, x->a, 0, rows_of(p, x), x->scale[1], x->zero_point[1]);
+    float *gates = thread_outputs(p, thread);
+    float *values = gates + (size_t)in.rows * (size_t)n, *to = thread_rows(p, thread);
     for (int32_t side = 0; side < 2; side++) {
-        const Linear part = part_of(whole, (side * x->width + column) / PANEL, n / PANEL);
-        p->kernels->linear(&part, &activations, (Matrix){side ? values : gates, n}, (Matrix){NULL, 0}, 0, part.panels,
-                           thread_scratch(p, thread));
+        const int32_t panel = (side * x->width + column) / PANEL;
+        const Linear part = part_of(whole, panel, n / PANEL);
+        const Matrix out = {side ? values : gates, n};
+        p->kernels->linear(&part, &in, out, (Matrix){NULL, 0}, 0, part.panels, thread_scratch(p, thread));
+        add_shares(p, x, out, panel, panel, panel + part.panels, thread);
     }
-    for (int32_t row = 0; row < activations.rows; row++) {
+    for (int32_t row = 0; row < in.rows; row++) {
         p->kernels->gated(gates + (size_t)row * n, values + (size_t)row * n, to, n);
         quantise(p, x, row, column, to, n);
     }
@@ -188,6 +246,8 @@ void execute(void *program, int32_t stage, int32_t item, int32_t thread) {
         run_gated(p, x, item, size, thread);
     } else if (x->operation == GATED_LINEAR) {
         run_gated_linear(p, x, item, size, thread);
+    } else if (x->operation == ADAPT) {
+        run_adapt(p, x, item, thread);
     } else {
         const int32_t all = x->operation == LINEAR ? p->layers[x->index].linear.panels : rows_of(p, x);
         const int32_t last = first + size < all ? first + size : all;
@@ -245,9 +305,34 @@ static void plan_rows(Program *p, int32_t segment_count) {
     }
 }
 
+static void add_row(Runs *runs, int32_t row, int32_t adapter) {
+    Run *last = runs->count ? &runs->runs[runs->count - 1] : NULL;
+    if (adapter < 0) return;
+    if (last && last->adapter == adapter && last->first + last->rows == row && last->rows < RUN_ROWS)
+        last->rows++;
+    else
+        runs->runs[runs->count++] = (Run){row, 1, adapter};
+}
+
+/* Rows of neighbours with the same adapter run together. */
+static void plan_runs(Program *p, int32_t segment_count) {
+    p->runs[0].count = p->runs[1].count = 0;
+    if (!p->spec.adapters) return;
+    for (int32_t i = 0; i < segment_count; i++) {
+        const Segment *segment = &p->segments[i];
+        for (int32_t row = 0; row < segment->rows; row++) add_row(&p->runs[0], segment->first_row + row, segment->adapter);
+    }
+    for (int32_t i = 0; i < p->wanted_count; i++) {
+        int32_t segment = 0;
+        while (p->wanted[i] >= p->segments[segment].first_row + p->segments[segment].rows) segment++;
+        add_row(&p->runs[1], i, p->segments[segment].adapter);
+    }
+}
+
 void plan_step(Program *p, int32_t segment_count) {
     plan_rows(p, segment_count);
     plan_blocks(p, segment_count);
+    plan_runs(p, segment_count);
     for (int32_t i = 0; i < p->spec.instructions; i++) {
         const Instruction *x = &p->instructions[i];
         const int32_t rows = rows_of(p, x);
@@ -264,6 +349,9 @@ void plan_step(Program *p, int32_t segment_count) {
             count = rows ? up(x->width, size) : 0;
         } else if (x->operation == ATTEND) {
             count = p->block_count * p->spec.shape.kv_heads;
+        } else if (x->operation == ADAPT) {
+            size = 1;
+            count = runs_of(p, x)->count * up(x->width, BLOCK);
         }
         p->sizes[i] = size;
         p->counts[i] = count;

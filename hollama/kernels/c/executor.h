@@ -8,7 +8,7 @@
 #include "kernels.h"
 
 typedef enum {
-    EMBED, NORM, QUANTISE, LINEAR, ROPE, PREPARE, ATTEND, GATED, ADD, SELECT, GATED_LINEAR, OPERATIONS
+    EMBED, NORM, QUANTISE, LINEAR, ROPE, PREPARE, ATTEND, GATED, ADD, SELECT, GATED_LINEAR, ADAPT, OPERATIONS
 } Operation;
 
 /* f32; activations of 8 and of 16 bits; queries (int16) */
@@ -28,7 +28,8 @@ typedef struct { /* columns of a buffer from `column` on; buffer -1: nothing */
  *   EMBED                      output                x columns of the table; scale[0], zero_point[0] of the table
  *   NORM      a                output?, quantised?   in `heads` equal parts; weights[0], eps[0]
  *   QUANTISE  a                quantised
- *   LINEAR    a, b?            output                a quantised: scale[0], zero_point[0]; `index` of the layer; + b
+ *   LINEAR    a, b?, c?        output                a quantised: scale[0], zero_point[0]; `index` of the layer; + b;
+ *                                                    + the adapters' layers up from c, by `site`
  *   ROPE      a                output                `heads`
  *   PREPARE   a, b, c          quantised             q, k, v of `heads` heads: normed with weights[0] and weights[1]
  *                                                    where given, rotated by `rotate` (1: q, 2: k); q goes to
@@ -39,12 +40,14 @@ typedef struct { /* columns of a buffer from `column` on; buffer -1: nothing */
  *   GATED     a, b             output?, quantised?
  *   ADD       a, b             output
  *   SELECT    a                output                the wanted rows
- *   GATED_LINEAR  a            quantised             LINEAR and GATED at once: a layer of 2x outputs, gates first;
+ *   GATED_LINEAR  a, c?        quantised             LINEAR and GATED at once: a layer of 2x outputs, gates first;
  *                                                    scale[1], zero_point[1] of a
+ *   ADAPT     a                quantised             a quantised: scale[0], zero_point[0]; the adapters' layers down,
+ *                                                    by `site`; bytes
  *
- * scale[0] and zero_point[0] are those of `quantised` wherever that holds activations. */
+ * Else scale[0] and zero_point[0] are those of `quantised` wherever that holds activations. */
 typedef struct {
-    int32_t operation, width, heads, index, rotate;
+    int32_t operation, width, heads, index, rotate, site;
     Operand a, b, c, output, quantised;
     const float *weights[2];
     int64_t weight_counts[2]; /* floats */
@@ -58,15 +61,23 @@ typedef struct { /* a linear layer, and how many elements its arrays have */
     int64_t packed, group_scale, row_scale, bias, row_sum;
 } Layer;
 
+typedef struct { /* an adapter's two layers beside another, and the range of what lies between them; -1: none */
+    int32_t down, up;
+    float scale;
+    int32_t zero_point;
+} Pair;
+
 typedef struct {
     const char *kernels; /* name of the instruction set */
     int32_t threads, rows, context; /* most rows of a step; most tokens of a context */
     KvShape shape;
     int32_t buffers, layers, instructions;
+    int32_t adapters, sites;
     int32_t logits; /* the buffer that program_step's caller provides: f32, selected, the last output */
     const Buffer *buffer;
     const Layer *layer;
     const Instruction *instruction;
+    const Pair *pair; /* [sites][adapters] */
     const uint16_t *table; /* [vocabulary][hidden] */
     int64_t table_count, vocabulary;
     const float *cosine, *sine; /* [context][head_dim], of signed frequencies */

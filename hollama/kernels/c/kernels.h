@@ -38,6 +38,7 @@ typedef struct { /* rows of f32 */
 
 typedef struct { /* consecutive rows of a step that belong to one context */
     int32_t first_row, rows, start; /* start: the position of the first row */
+    int32_t adapter;                /* -1: none */
     int8_t *const *pages;           /* page i holds the positions [64i, 64i + 64) of all caches */
 } Segment;
 

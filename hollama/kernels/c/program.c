@@ -60,7 +60,7 @@ static void lay_out_scratch(Program *p, Arena *arena) {
     const Spec *s = &p->spec;
     int64_t widest = (int64_t)s->shape.kv_heads * s->shape.head_dim;
     int32_t blocks = 1, group = 1;
-    bool gated = false;
+    bool gated = false, adapted = false;
     for (int32_t i = 0; i < s->layers; i++)
         if (s->layer[i].linear.blocks > blocks) blocks = s->layer[i].linear.blocks;
     for (int32_t i = 0; i < s->instructions; i++) {
@@ -68,11 +68,14 @@ static void lay_out_scratch(Program *p, Arena *arena) {
         if (x->operation == ATTEND && x->heads / s->shape.kv_heads > group) group = x->heads / s->shape.kv_heads;
         if (x->operation != LINEAR && x->width > widest) widest = x->width;
         gated |= x->operation == GATED_LINEAR;
+        adapted |= x->operation == ADAPT;
     }
     const size_t linear = linear_scratch(blocks), attention = attention_scratch(s->context, group, s->shape.head_dim);
     p->row_size = 2 * filled(widest * (int64_t)sizeof(float), LINE);
-    p->gated_size = gated ? s->rows * (int64_t)(2 * BLOCK * sizeof(float)) : 0;
-    p->scratch_size = p->row_size + p->gated_size + filled((int64_t)(linear > attention ? linear : attention), LINE);
+    p->outputs_size = gated ? s->rows * (int64_t)(2 * BLOCK * sizeof(float)) : 0;
+    const int64_t run_size = RUN_ROWS * BLOCK * (int64_t)sizeof(float);
+    if (adapted && p->outputs_size < run_size) p->outputs_size = run_size;
+    p->scratch_size = p->row_size + p->outputs_size + filled((int64_t)(linear > attention ? linear : attention), LINE);
     p->scratch = take(arena, s->threads * p->scratch_size);
 }
 
@@ -81,12 +84,14 @@ static void lay_out_program(Program *p, Arena *arena) {
     p->buffers = take(arena, s->buffers * (int64_t)sizeof *p->buffers);
     p->layers = take(arena, s->layers * (int64_t)sizeof *p->layers);
     p->instructions = take(arena, s->instructions * (int64_t)sizeof *p->instructions);
+    p->pairs = take(arena, s->sites * (int64_t)s->adapters * (int64_t)sizeof *p->pairs);
     p->rows = take(arena, s->buffers * (int64_t)sizeof *p->rows);
     p->counts = take(arena, s->instructions * (int64_t)sizeof *p->counts);
     p->sizes = take(arena, s->instructions * (int64_t)sizeof *p->sizes);
     p->positions = take(arena, s->rows * (int64_t)sizeof *p->positions);
     p->pages = take(arena, s->rows * (int64_t)sizeof *p->pages);
     p->blocks = take(arena, s->rows * (int64_t)sizeof *p->blocks);
+    for (int32_t i = 0; i < 2; i++) p->runs[i].runs = take(arena, s->adapters ? s->rows * (int64_t)sizeof(Run) : 0);
     for (int32_t i = 0; i < s->buffers; i++) {
         const Rows rows = i == s->logits ? (Rows){0} : lay_out(&s->buffer[i], s->rows, arena);
         if (arena->base) p->rows[i] = rows;
@@ -108,9 +113,12 @@ static void copy_spec(Program *p) {
     memcpy(p->buffers, s->buffer, (size_t)s->buffers * sizeof *p->buffers);
     memcpy(p->layers, s->layer, (size_t)s->layers * sizeof *p->layers);
     memcpy(p->instructions, s->instruction, (size_t)s->instructions * sizeof *p->instructions);
+    if (s->sites && s->adapters)
+        memcpy(p->pairs, s->pair, (size_t)s->sites * (size_t)s->adapters * sizeof *p->pairs);
     s->buffer = p->buffers;
     s->layer = p->layers;
     s->instruction = p->instructions;
+    s->pair = p->pairs;
     p->kernels = kernels_named(s->kernels);
     s->kernels = p->kernels->name;
 }
@@ -145,6 +153,7 @@ static const char *check_segments(const Program *p, int32_t rows, const Segment 
         const Segment *s = &segments[i];
         if (s->first_row != next || s->rows < 1 || s->rows > rows - next) return "the segments do not make up the rows";
         if (s->start < 0 || s->start > p->spec.context - s->rows) return "a segment exceeds the context";
+        if (s->adapter < -1 || s->adapter >= p->spec.adapters) return "a segment has an adapter that is not there";
         if (!s->pages) return "a segment has no pages";
         for (int32_t page = 0; page <= (s->start + s->rows - 1) / PAGE_TOKENS; page++)
             if (!s->pages[page]) return "a page is missing";

@@ -19,6 +19,17 @@ typedef struct { /* rows of one segment that are attended together */
     int32_t segment, first, rows;
 } Block;
 
+typedef struct { /* consecutive rows with the same adapter */
+    int32_t first, rows, adapter;
+} Run;
+
+typedef struct {
+    Run *runs;
+    int32_t count;
+} Runs;
+
+enum { RUN_ROWS = 64 }; /* most of a run: what a thread takes at a time */
+
 struct Program {
     Spec spec;
     int64_t size; /* bytes, of all that follows it too */
@@ -29,11 +40,12 @@ struct Program {
     Rows *rows;
     Layer *layers;
     Instruction *instructions;
+    Pair *pairs;
     int32_t *counts; /* items of each instruction */
     int32_t *sizes;  /* rows, panels or columns of an item */
     char *scratch;   /* of the first thread; the others' follow */
-    /* bytes of a thread: two rows of floats, a gated layer's outputs on their way, then what the kernels ask for */
-    int64_t scratch_size, row_size, gated_size;
+    /* bytes of a thread: two rows of floats, a layer's outputs on their way, then what the kernels ask for */
+    int64_t scratch_size, row_size, outputs_size;
 
     /* the step under way */
     const int32_t *tokens, *wanted;
@@ -42,6 +54,7 @@ struct Program {
     int32_t *positions; /* of each row */
     int8_t **pages;     /* the page of each row */
     Block *blocks;
+    Runs runs[2]; /* with adapters, of all rows and of the wanted ones */
 };
 
 /* check.c: NULL, or what is wrong with `instruction` of the spec (-1: with the spec itself). */
