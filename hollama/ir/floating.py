@@ -81,5 +81,6 @@ class FloatAdapter:
         pair = self.pairs.get(node.name)
         if pair is None:
             return None
-        share: F32 = x @ pair.down.T @ pair.up.T
+        between: F32 = x @ pair.down.T
+        share: F32 = between @ pair.up.T
         return share

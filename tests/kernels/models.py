@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from hollama.ir.graph import Graph
-from hollama.ir.quantised import QuantisedWeights
+from hollama.ir.quantised import QuantisedPair, QuantisedWeights
 from hollama.kernels import golden
 from hollama.kernels.golden import PackedLinear, Quantisation
 from hollama.models.decoder import DecoderShape, build
@@ -64,6 +65,24 @@ def random_weights(rng: np.random.Generator, graph: Graph, theta: golden.F32) ->
             ranges |= {name: random_range(rng, 8) for name in node.inputs[1:]}
             ranges[node.inputs[0]] = Quantisation(1.5e-4, 32768, 16)
     return QuantisedWeights(table, linears, norms, ranges, theta)
+
+
+def random_adapter(rng: np.random.Generator, graph: Graph) -> dict[str, QuantisedPair]:
+    """Pairs beside some of the linear layers, of ranks that do and do not fill panels and blocks."""
+    widths = {node.name: node.width for node in graph.nodes}
+    pairs = {}
+    for node in graph.linears():
+        if rng.integers(3):
+            rank = int(rng.choice([1, 16, 48, 70, 130]))
+            down = random_linear(rng, widths[node.inputs[0]], rank, False)
+            up = random_linear(rng, rank, node.width, False)
+            pairs[node.name] = QuantisedPair(down, up, random_range(rng, 8))
+    return pairs
+
+
+def with_adapters(seed: int, graph: Graph, weights: QuantisedWeights, count: int) -> QuantisedWeights:
+    rng = np.random.default_rng(seed)
+    return replace(weights, adapters={f"a{number}": random_adapter(rng, graph) for number in range(count)})
 
 
 def random_range(rng: np.random.Generator, bits: int) -> Quantisation:

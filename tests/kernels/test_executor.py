@@ -16,9 +16,9 @@ from hollama.errors import BackendError
 from hollama.ir.graph import Graph, Node
 from hollama.ir.interpreter import Cache, Segment, run
 from hollama.ir.program import Layout, compile_program
-from hollama.ir.quantised import QuantisedArithmetic, QuantisedWeights
+from hollama.ir.quantised import QuantisedAdapter, QuantisedArithmetic, QuantisedWeights
 from hollama.kernels import native
-from tests.kernels.models import random_model, random_weights
+from tests.kernels.models import random_model, random_weights, with_adapters
 
 CONTEXT, ROWS, MEMORY = 200, 96, 1 << 28
 
@@ -43,6 +43,7 @@ class Twins:
     kernels: str = SETS[0] if SETS else ""
     threads: int = 2
     lengths: list[int] = field(default_factory=list)
+    chosen: list[int] = field(default_factory=list)  # adapters of contexts
 
     def __post_init__(self) -> None:
         layout = Layout(self.kernels, self.threads, ROWS, CONTEXT, MEMORY)
@@ -52,15 +53,18 @@ class Twins:
         self.pool = PagePool(shape, 24)
         self.tables: list[PageTable] = []
         self.caches: list[Cache] = []
+        names = self.weights.adapters
+        self.adapters = [QuantisedAdapter.of(self.graph, self.weights, name) for name in names]
 
-    def open(self) -> int:
+    def open(self, adapter: int = -1) -> int:
+        self.chosen.append(adapter)
         self.tables.append(PageTable(self.pool, CONTEXT))
         self.caches.append(self.golden.cache(CONTEXT))
         self.lengths.append(0)
         return len(self.lengths) - 1
 
     def fork(self, context: int, position: int) -> int:
-        other = self.open()
+        other = self.open(self.chosen[context])
         self.tables[other] = self.tables[context].fork(position)
         for mine, copy in zip(self.both(context), self.both(other), strict=True):
             copy[:] = mine
@@ -71,6 +75,9 @@ class Twins:
         self.tables[context].truncate(position)
         self.lengths[context] = position
 
+    def adapter(self, context: int) -> QuantisedAdapter | None:
+        return self.adapters[self.chosen[context]] if self.chosen[context] >= 0 else None
+
     def both(self, context: int) -> list[np.ndarray]:
         return [*self.caches[context].keys, *self.caches[context].values]
 
@@ -80,13 +87,14 @@ class Twins:
         for context, (tokens, count) in batch.items():
             start = self.lengths[context]
             self.tables[context].make_writable(start, start + len(tokens))
-            segments.append((first, len(tokens), start, -1, self.tables[context].addresses.ctypes.data))
+            address = self.tables[context].addresses.ctypes.data
+            segments.append((first, len(tokens), start, self.chosen[context], address))
             first += len(tokens)
             wanted += range(first - count, first)
         tokens = np.array([token for tokens, _ in batch.values() for token in tokens], np.int32)
         found = self.program.step(tokens, np.array(segments, native.SEGMENT), np.array(wanted, np.int32))
         expected = run(self.graph, self.golden, [
-            Segment(self.caches[context], self.lengths[context], tokens, range(-count, 0))
+            Segment(self.caches[context], self.lengths[context], tokens, range(-count, 0), self.adapter(context))
             for context, (tokens, count) in batch.items()
         ])  # fmt: skip
         np.testing.assert_array_equal(found.view(np.uint32), expected.view(np.uint32))
@@ -115,15 +123,18 @@ def draw_batch(data: st.DataObject, twins: Twins) -> dict[int, tuple[list[int], 
 
 @settings(max_examples=30)
 @given(st.integers(0, 2**32), st.sampled_from(SETS or ("none",)), st.sampled_from([1, 2, 3]), st.data())
-def test_any_model_any_batches_any_threads(seed, kernels, threads, data):
-    twins = Twins(*random_model(seed), kernels, threads)
-    twins.open()
+def test_any_model_any_batches_any_threads_any_adapters(seed, kernels, threads, data):
+    graph, weights = random_model(seed)
+    count = data.draw(st.integers(0, 3))
+    twins = Twins(graph, with_adapters(seed, graph, weights, count), kernels, threads)
+    adapters = st.integers(-1, count - 1)
+    twins.open(data.draw(adapters))
     for _ in range(data.draw(st.integers(1, 6))):
         context = data.draw(st.sampled_from(range(len(twins.lengths))))
         position = data.draw(st.integers(0, twins.lengths[context]))
         match data.draw(st.sampled_from(["step", "step", "open", "fork", "rewind"])):
             case "open":
-                twins.open()
+                twins.open(data.draw(adapters))
             case "fork":
                 twins.fork(context, position)
             case "rewind":
@@ -149,6 +160,32 @@ def test_every_set_with_all_that_a_step_can_mix(kernels):
     twins.step({a: (tokens(40), 2), b: (tokens(50), 50)})
     twins.step({c: (tokens(1), 1), a: (tokens(5), 5), b: (tokens(1), 1)})
     twins.close()
+
+
+@pytest.mark.parametrize("kernels", SETS)
+def test_every_set_with_adapters_side_by_side(kernels):
+    """Long runs of one adapter, neighbours with others and without, gated layers in pieces, logits of some rows."""
+    graph, weights = random_model(7, hidden=130, intermediate=1088, head_dim=32, heads=6, kv_heads=2, vocab=70)
+    twins = Twins(graph, with_adapters(3, graph, weights, 3), kernels, threads=3)
+    contexts = [twins.open(adapter) for adapter in (0, 0, -1, 1, 2)]
+    rng = np.random.default_rng(0)
+
+    def tokens(count: int) -> list[int]:
+        return rng.integers(0, 70, count).tolist()
+
+    twins.step({contexts[0]: (tokens(90), 70)})
+    twins.step({context: (tokens(17), 3) for context in contexts})
+    twins.step({context: (tokens(1), 1) for context in contexts})
+    twins.close()
+
+
+def test_an_adapter_changes_the_logits_of_its_context_only():
+    graph, weights = random_model(7, hidden=64)
+    arithmetic, adapted = QuantisedArithmetic(graph, weights, CONTEXT), with_adapters(3, graph, weights, 1)
+    adapter = QuantisedAdapter.of(graph, adapted, "a0")
+    batch = [Segment(arithmetic.cache(4), 0, [1, 2, 3, 4], adapter=x) for x in (None, adapter, None)]
+    plain, changed, other = run(graph, arithmetic, batch)
+    assert plain.tobytes() == other.tobytes() != changed.tobytes()
 
 
 def odd_graph() -> Graph:
@@ -178,15 +215,16 @@ def odd_graph() -> Graph:
 def odd_twins(**rest: object) -> Twins:
     graph = odd_graph()
     theta = np.array([-1, -0.5, -0.1, -0.01, 1, 0.5, 0.1, 0.01], np.float32)
-    return Twins(graph, random_weights(np.random.default_rng(1), graph, theta), **rest)
+    weights = random_weights(np.random.default_rng(1), graph, theta)
+    return Twins(graph, with_adapters(1, graph, weights, 2), **rest)
 
 
 @pytest.mark.parametrize("kernels", SETS)
 def test_a_graph_that_cannot_be_fused(kernels):
     twins = odd_twins(kernels=kernels)
-    context = twins.open()
-    twins.step({context: (list(range(20)), 3)})
-    twins.step({context: ([4], 1)})
+    contexts = [twins.open(adapter) for adapter in (-1, 1, 0)]
+    twins.step({context: (list(range(20)), 3) for context in contexts})
+    twins.step({context: ([4], 1) for context in contexts})
     twins.close()
 
 
@@ -244,12 +282,15 @@ def small():
         ([0], (0, 1, -1), [0], "exceeds the context"),
         ([0], (0, 1, CONTEXT), [0], "exceeds the context"),
         ([0], (0, 1, 64), [0], "page is missing"),
+        ([0], (0, 1, 0, 2), [0], "adapter that is not there"),
+        ([0], (0, 1, 0, -2), [0], "adapter that is not there"),
     ],
 )
 def test_steps_without_sense_are_refused(small, tokens, segment, wanted, message):
     table = PageTable(small.pool, CONTEXT)
     table.make_writable(0, 64)
-    segments = np.array([(*segment, -1, table.addresses.ctypes.data)], native.SEGMENT)
+    first, rows, start, adapter = (*segment, -1)[:4]
+    segments = np.array([(first, rows, start, adapter, table.addresses.ctypes.data)], native.SEGMENT)
     with pytest.raises(BackendError, match=message):
         small.program.step(np.array(tokens, np.int32), segments, np.array(wanted, np.int32))
     table.truncate(0)
@@ -286,7 +327,17 @@ def change(struct: object, path: tuple, value: int) -> None:
 
 
 # How long the arrays are that addresses point to: what checks rest on.
-LENGTHS = {"buffers", "layers", "instructions", "table_count", "vocabulary", "angles", "weight_counts"}
+LENGTHS = {
+    "buffers",
+    "layers",
+    "instructions",
+    "adapters",
+    "sites",
+    "table_count",
+    "vocabulary",
+    "angles",
+    "weight_counts",
+}
 LENGTHS |= {"packed", "group_scale", "row_scale", "bias", "row_sum"}
 
 
@@ -297,6 +348,7 @@ def test_a_program_that_lies_is_refused_or_stays_inside_its_memory(data):
     twins = odd_twins()
     spec = twins.program._kept[0]
     targets = [spec, *spec.buffer[: spec.buffers], *spec.layer[: spec.layers], *spec.instruction[: spec.instructions]]
+    targets += spec.pair[: spec.adapters * spec.sites]
     for _ in range(data.draw(st.integers(1, 3))):
         target = data.draw(st.sampled_from(targets))
         path = data.draw(st.sampled_from(list(leaves(target))))
@@ -311,7 +363,8 @@ def test_a_program_that_lies_is_refused_or_stays_inside_its_memory(data):
         twins.program.close()
     table = PageTable(PagePool(KvShape(spec.shape.caches, spec.shape.kv_heads, spec.shape.head_dim), 4), CONTEXT)
     table.make_writable(0, 70)
-    segments = np.array([(0, 6, 62, -1, table.addresses.ctypes.data)], native.SEGMENT)
+    address = table.addresses.ctypes.data
+    segments = np.array([(0, 2, 62, -1, address), (2, 4, 64, data.draw(st.integers(0, 1)), address)], native.SEGMENT)
     with suppress(BackendError):  # fewer rows, or a shorter context
         changed.step(np.arange(6, dtype=np.int32), segments, np.array([5, 1], np.int32))
     changed.close()
