@@ -1,0 +1,147 @@
+"""QuaRot (Ashkboos et al. 2024, arXiv 2404.00456): the same model in bases without outliers. Knows no quantisation.
+
+What is done, all of it to the weights, so that the graph stays as it is:
+
+    the residual stream is turned by one random Hadamard matrix; the gains of the norms that read it go into the linear
+    layers behind them, as a norm without a gain does not feel a rotation
+    each value head is turned, and the columns of the output projection that read it
+
+The input of the down projection stays as it is: turning that would need an operation in the graph. A graph whose
+residual stream meets anything but RMS norms and sums keeps it; its value heads are turned all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hollama.compiler.hadamard import Rotation, random_rotation
+from hollama.ir.graph import Graph, Node
+
+F32 = NDArray[np.float32]
+Weights = Mapping[str, F32]  # by name: matrices (outputs, inputs), biases under `name.bias`, gains of norms
+
+
+@dataclass
+class Change:
+    """How the bases of a linear layer's inputs and outputs changed; an adapter of the layer changes with them.
+
+    With a layer y = x W^T, an adapter of it has a matrix A (rank, inputs) to be changed by `inputs`, and a matrix
+    B (outputs, rank) to be changed by `outputs`.
+    """
+
+    gain: F32 | None = None  # of the norm before it, which is folded
+    before: Rotation | None = None
+    after: list[tuple[slice, Rotation]] = field(default_factory=list)  # by rows of outputs
+
+    def inputs(self, matrix: F32) -> F32:
+        """A matrix (any, inputs) for the changed inputs."""
+        if self.gain is not None:
+            matrix = matrix * self.gain
+        return self.before(matrix) if self.before else matrix
+
+    def outputs(self, matrix: F32) -> F32:
+        """A matrix or vector (outputs, ...) for the changed outputs."""
+        changed = matrix.copy()
+        for rows, rotation in self.after:
+            changed[rows] = rotation(np.ascontiguousarray(matrix[rows].T)).T
+        return changed
+
+
+def rotate(graph: Graph, weights: Weights, seed: int) -> Rotated:
+    """The turned model's weights, each made when it is asked for; the same seed gives the same ones."""
+    chance = np.random.default_rng(seed)
+    changes = {node.weight: Change() for node in graph.nodes if node.op in ("embed", "linear")}
+    readers = _readers(graph)
+    stream = residual_stream(graph)
+    norms = [reader for name in stream for reader in readers[name] if reader.op == "rms_norm"]
+    if stream:
+        rotation = random_rotation(graph.by_name[stream[0]].width, chance)
+        for name in stream:
+            _turn_writers(graph, graph.by_name[name], rotation, changes)
+        for norm in norms:
+            for reader in readers[norm.name]:
+                changes[reader.weight].gain, changes[reader.weight].before = weights[norm.weight], rotation
+    heads = random_rotation(graph.head_dim, chance)
+    for rows, source, outputs in _value_heads(graph, readers):
+        changes[source.weight].after.append((rows, heads))
+        for output in outputs:
+            changes[output.weight].before = heads
+    return Rotated(weights, changes, frozenset(norm.weight for norm in norms))
+
+
+@dataclass(frozen=True)
+class Rotated(Mapping[str, F32]):
+    """Weights in their new bases."""
+
+    weights: Weights
+    changes: Mapping[str, Change]  # by the name of a linear layer's weight, or the embedding's
+    folded: frozenset[str]  # norms whose gains are in the layers behind them
+
+    def __getitem__(self, name: str) -> F32:
+        weight = self.weights[name]
+        if name in self.folded:
+            return np.ones_like(weight)
+        change = self.changes.get(name.removesuffix(".bias"))
+        if change is None:
+            return weight
+        return change.outputs(weight if name.endswith(".bias") else change.inputs(weight))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.weights)
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+
+def residual_stream(graph: Graph) -> list[str]:
+    """The values that are the residual stream, the embedding first; empty where it cannot be turned."""
+    readers = _readers(graph)
+    stream = [node.name for node in graph.nodes if node.op == "embed"]
+    if len(stream) != 1:
+        return []
+    for name in stream:  # grows
+        for reader in readers[name]:
+            if reader.op in ("add", "select") and reader.name not in stream:
+                stream.append(reader.name)
+            elif reader.op == "rms_norm" and reader.heads == 1:
+                if any(behind.op != "linear" for behind in readers[reader.name]):
+                    return []
+            elif reader.op not in ("add", "select"):
+                return []
+    added = {other for name in stream for other in graph.by_name[name].inputs} - {*stream}
+    alone = all(graph.by_name[other].op == "linear" and len(readers[other]) == 1 for other in added)
+    return stream if alone else []
+
+
+def _turn_writers(graph: Graph, value: Node, rotation: Rotation, changes: Mapping[str, Change]) -> None:
+    """What adds to the residual stream does so in the new basis."""
+    if value.op == "embed":
+        changes[value.weight].before = rotation  # its rows are values of the stream
+    for name in value.inputs:
+        node = graph.by_name[name]
+        if node.op == "linear":
+            changes[node.weight].after.append((slice(0, node.width), rotation))
+
+
+def _value_heads(graph: Graph, readers: Mapping[str, list[Node]]) -> Iterator[tuple[slice, Node, list[Node]]]:
+    """Of each attention: the rows of the layer that makes its values, that layer, and the layers behind it."""
+    for node in graph.nodes:
+        if node.op != "attention":
+            continue
+        value = graph.by_name[node.inputs[2]]
+        source = graph.by_name[value.inputs[0]] if value.op == "slice" else value
+        behind = readers[node.name]
+        if source.op == "linear" and len(readers[value.name]) == 1 and all(one.op == "linear" for one in behind):
+            yield slice(value.start, value.start + value.width), source, behind
+
+
+def _readers(graph: Graph) -> dict[str, list[Node]]:
+    readers: dict[str, list[Node]] = {node.name: [] for node in graph.nodes}
+    for node in graph.nodes:
+        for name in node.inputs:
+            readers[name].append(node)
+    return readers
