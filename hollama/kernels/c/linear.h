@@ -12,9 +12,10 @@ enum {
     GROUP_SCALE_MAX = 18,
     QUADS = BLOCK / 4,
     EXPANDED_BYTES = PANEL * BLOCK,                              /* a block of a panel as bytes w * g */
-    AMX_PANELS = 8, AMX_SLAB = 8, AMX_ROWS = 512, /* panels, blocks and rows that AMX takes at a time */
-    AMX_SUMS = AMX_ROWS * AMX_PANELS * PANEL * 4, /* bytes; for low and high each, and two slabs */
-    AMX_SCRATCH = 2 * AMX_SUMS + 2 * AMX_PANELS * AMX_SLAB * EXPANDED_BYTES,
+    AMX_PANELS = 8, AMX_SLAB = 8, AMX_ROWS = 256, /* panels, blocks and rows that AMX takes at a time */
+    AMX_WEIGHTS = 2 * AMX_SLAB * EXPANDED_BYTES,  /* bytes, of a pair of panels */
+    AMX_SUMS = AMX_ROWS * AMX_PANELS * PANEL * 4, /* bytes, for low and high each */
+    AMX_SCRATCH = AMX_WEIGHTS + 2 * AMX_SUMS,
 };
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
@@ -36,6 +37,33 @@ typedef struct {
     int32_t offset32[PANEL]; /* modulo 2^32 */
 } Finish;
 
+/* One row: `count` outputs. */
+#ifdef __AVX512F__
+#include <immintrin.h>
+
+static ALWAYS_INLINE __m256 float_of_wide(const int32_t *low, const int32_t *high, const int64_t *offset) {
+    const __m512i h = _mm512_cvtepi32_epi64(_mm256_loadu_si256((const __m256i *)(const void *)high));
+    const __m512i l = _mm512_cvtepi32_epi64(_mm256_loadu_si256((const __m256i *)(const void *)low));
+    const __m512i sum = _mm512_add_epi64(_mm512_slli_epi64(h, 8), l);
+    return _mm512_cvtepi64_ps(_mm512_add_epi64(sum, _mm512_loadu_si512(offset)));
+}
+
+static ALWAYS_INLINE void finish_row(const Finish *f, const int32_t *low, const int32_t *high, const float *bias,
+                                     const float *add, float *to, int32_t count) {
+    const __mmask16 kept = (__mmask16)((1u << count) - 1);
+    __m512 y;
+    if (high) {
+        const __m256 first = float_of_wide(low, high, f->offset), second = float_of_wide(low + 8, high + 8, f->offset + 8);
+        y = _mm512_insertf32x8(_mm512_castps256_ps512(first), second, 1);
+    } else {
+        y = _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_loadu_si512(low), _mm512_loadu_si512(f->offset32)));
+    }
+    y = _mm512_mul_ps(y, _mm512_loadu_ps(f->scale));
+    if (bias) y = _mm512_add_ps(y, _mm512_loadu_ps(bias));
+    if (add) y = _mm512_add_ps(_mm512_maskz_loadu_ps(kept, add), y);
+    _mm512_mask_storeu_ps(to, kept, y);
+}
+#else
 static ALWAYS_INLINE void finish_row(const Finish *f, const int32_t *low, const int32_t *high, const float *bias,
                                      const float *add, float *to, const int32_t count) {
     float y[PANEL];
@@ -51,6 +79,7 @@ static ALWAYS_INLINE void finish_row(const Finish *f, const int32_t *low, const 
         for (int c = 0; c < count; c++) y[c] = add[c] + y[c];
     memcpy(to, y, (size_t)count * sizeof *y);
 }
+#endif
 
 /* Rows of one panel. low and high hold D of the low and high bytes, rows `apart` ints apart; high is NULL for 8 bits.
  * There q - z = low + 128 - z; for 16 bits it is 256 * (high + 128) + low + 128 - z. */

@@ -1,8 +1,9 @@
-/* The linear layer with AMX: tiles of 16 rows by 64 inputs by 16 outputs.
+/* The linear layer with AMX: tiles of 16 rows by 64 inputs by 16 outputs, two of rows by two of outputs at a time.
  *
- * Eight panels at a time are expanded to bytes w * g over a slab of inputs, which stay in the second cache. Over them
- * run the rows, 32 at a time: their slab of values stays in the first cache for all eight. Between slabs the sums lie in
- * scratch. Between tiles, the vector units expand the next slab. */
+ * A pair of panels is expanded to bytes w * g, which must stay in the first cache: so sent through the second one, eight
+ * panels at a time and between the tiles, it took twice as long. Up to 32 rows take all inputs at once, a block being
+ * expanded while earlier ones are multiplied: that keeps the memory busy all the time. More rows take a slab of inputs
+ * at a time, their sums lying in scratch in between; the next slab is fetched between the tiles. */
 #include "linear.h"
 
 #include <immintrin.h>
@@ -10,9 +11,13 @@
 void linear_avx512vnni(const Linear *, const Activations *, Matrix, Matrix, int32_t, int32_t, void *);
 
 enum {
-    FEW = 3,   /* rows that are faster without tiles */
-    TILE = 16, /* rows */
-    WIDTH = AMX_PANELS * PANEL,
+    FEW = 3,          /* rows that are faster without tiles */
+    TILE = 16,        /* rows */
+    WIDTH = 2 * PANEL, /* outputs of a pair of panels, and so the sums of a row */
+    RING = 4,         /* blocks that are expanded at once, for few rows */
+    LAG = 2,          /* blocks from expanding to multiplying: what was just written cannot be loaded as a tile */
+    FAR = 4096,       /* bytes of packed weights to fetch in advance; 2 and 8 KB are as good */
+    KEPT = 1 << 20,   /* bytes of rows that stay in the second cache while the panels change */
 };
 
 typedef struct {
@@ -22,8 +27,9 @@ typedef struct {
 } TileConfig;
 
 /* Tiles 0 to 3 are the sums of two rows of tiles by two panels, 4 and 5 the values, 6 and 7 the weights. */
-static void configure(int32_t upper, int32_t lower) {
+static void configure(int32_t rows) {
     TileConfig config = {.palette = 1};
+    const int32_t upper = smaller(rows, TILE), lower = rows > TILE ? rows - TILE : 1;
     for (int i = 0; i < 8; i++) {
         config.bytes[i] = 64;
         config.rows[i] = (uint8_t)(i >= 6 ? TILE : i == 2 || i == 3 || i == 5 ? lower : upper);
@@ -32,20 +38,8 @@ static void configure(int32_t upper, int32_t lower) {
     _tile_loadconfig(&config);
 }
 
-typedef struct { /* some panels' weights over some blocks of inputs, as bytes w * g */
-    int32_t panel, panels, block, blocks;
-    int32_t done;  /* blocks of all panels that are expanded */
-    uint8_t *data; /* [AMX_PANELS][AMX_SLAB][16 quads of inputs][16][4] */
-} Slab;
-
-/* The index-th slab of the panels [first, last); behind the last one it has no blocks. */
-static Slab slab_at(const Linear *linear, int32_t first, int32_t last, int32_t index, uint8_t *buffers) {
-    const int32_t slabs = (linear->blocks + AMX_SLAB - 1) / AMX_SLAB, panel = first + AMX_PANELS * (index / slabs);
-    const int32_t block = index % slabs * AMX_SLAB;
-    if (panel >= last) return (Slab){0};
-    uint8_t *data = buffers + (size_t)(index % 2) * AMX_PANELS * AMX_SLAB * EXPANDED_BYTES;
-    return (Slab){panel, smaller(AMX_PANELS, last - panel), block, smaller(AMX_SLAB, linear->blocks - block), 0, data};
-}
+/* The intrinsics do not say that they read and write memory. */
+static ALWAYS_INLINE void tiles_meet_memory(void) { __asm__ volatile("" ::: "memory"); }
 
 /* `words` is g in words, `bytes` 7 * g in bytes: (w + 7) * g is at most 252, so words multiply like their bytes. */
 static inline void expand_half(__m512i nibbles, __m512i words, __m512i bytes, uint8_t *to) {
@@ -57,77 +51,44 @@ static inline __m512i scales_at(const uint8_t *scales) {
     return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)scales));
 }
 
-/* `ahead` is what to fetch meanwhile. */
-static ALWAYS_INLINE void expand_block(const uint8_t *packed, const uint8_t *of_low, const uint8_t *of_high, uint8_t *to,
-                                       const uint8_t *ahead) {
+/* A block of a panel as [16 quads of inputs][16][4] bytes w * g. */
+static ALWAYS_INLINE void expand(const Linear *linear, int32_t panel, int32_t block, uint8_t *to) {
+    const uint8_t *packed = packed_panel(linear, panel) + (size_t)block * BLOCK_BYTES;
+    const uint8_t *scales = scales_panel(linear, panel) + (size_t)block * linear->scales * PANEL;
     const __m512i words = _mm512_set1_epi32(0x10001), bytes = _mm512_set1_epi32(7 * 0x1010101);
-    const __m512i low = scales_at(of_low), high = scales_at(of_high);
+    const __m512i low = scales_at(scales), high = scales_at(scales + (linear->scales - 1) * PANEL);
     const __m512i low1 = _mm512_mullo_epi32(low, words), low7 = _mm512_mullo_epi32(low, bytes);
     const __m512i high1 = _mm512_mullo_epi32(high, words), high7 = _mm512_mullo_epi32(high, bytes);
 #pragma GCC unroll 8
     for (int r = 0; r < 8; r++) {
         const __m512i less = _mm512_sub_epi8(_mm512_loadu_si512(packed + 64 * r), _mm512_set1_epi8(0x11));
-        _mm_prefetch((const char *)ahead + 64 * r, _MM_HINT_T1);
         expand_half(less, low1, low7, to + 64 * r);
         expand_half(_mm512_srli_epi16(less, 4), high1, high7, to + EXPANDED_BYTES / 2 + 64 * r);
     }
 }
 
-/* Go on until `until` blocks are done. */
-static inline void expand_slab(const Linear *linear, Slab *slab, const Slab *after, int32_t until) {
-    for (; slab->done < until; slab->done++) {
-        const int32_t side = slab->done % slab->panels, block = slab->done / slab->panels;
-        const size_t at = (size_t)slab->block + block;
-        const uint8_t *packed = packed_panel(linear, slab->panel + side) + at * BLOCK_BYTES;
-        const uint8_t *scales = scales_panel(linear, slab->panel + side) + at * linear->scales * PANEL;
-        const int known = side < after->panels && block < after->blocks;
-        const size_t ahead = (size_t)(after->block + block) * BLOCK_BYTES;
-        expand_block(packed, scales, scales + (linear->scales - 1) * PANEL,
-                     slab->data + (size_t)(side * AMX_SLAB + block) * EXPANDED_BYTES,
-                     known ? packed_panel(linear, after->panel + side) + ahead : packed);
+static ALWAYS_INLINE void zero(const int two) {
+    _tile_zero(0);
+    _tile_zero(1);
+    if (two) {
+        _tile_zero(2);
+        _tile_zero(3);
     }
 }
 
-typedef struct { /* how the next slab's expansion keeps pace */
-    const Linear *linear;
-    Slab next, after;
-    int32_t pace, due; /* blocks a step, and those due by now, in 1 / 65536 */
-} Expansion;
+/* sums [rows][WIDTH], of one tile of rows or two */
+static ALWAYS_INLINE void load(const int two, const int32_t *sums) {
+    const int apart = WIDTH * sizeof *sums;
+    _tile_loadd(0, sums, apart);
+    _tile_loadd(1, sums + PANEL, apart);
+    if (two) {
+        _tile_loadd(2, sums + TILE * WIDTH, apart);
+        _tile_loadd(3, sums + TILE * WIDTH + PANEL, apart);
+    }
+}
 
-/* sums [rows][WIDTH] += (or =, in the first slab) one tile, or two, of 16 rows by two panels over a slab. */
-static ALWAYS_INLINE void multiply(const int two, const int first, int32_t blocks, const uint8_t *weights,
-                                   const int8_t *values, int32_t stride, int32_t *sums, Expansion *expansion) {
-    const int apart = WIDTH * sizeof(int32_t);
-    const int8_t *below = values + (size_t)TILE * stride;
-    if (first) {
-        _tile_zero(0);
-        _tile_zero(1);
-        if (two) {
-            _tile_zero(2);
-            _tile_zero(3);
-        }
-    } else {
-        _tile_loadd(0, sums, apart);
-        _tile_loadd(1, sums + PANEL, apart);
-        if (two) {
-            _tile_loadd(2, sums + TILE * WIDTH, apart);
-            _tile_loadd(3, sums + TILE * WIDTH + PANEL, apart);
-        }
-    }
-    for (int32_t block = 0; block < blocks; block++) {
-        _tile_loadd(4, values + (size_t)block * BLOCK, stride);
-        _tile_loadd(6, weights + (size_t)block * EXPANDED_BYTES, 64);
-        _tile_dpbssd(0, 4, 6);
-        _tile_loadd(7, weights + (size_t)(AMX_SLAB + block) * EXPANDED_BYTES, 64);
-        _tile_dpbssd(1, 4, 7);
-        if (two) {
-            _tile_loadd(5, below + (size_t)block * BLOCK, stride);
-            _tile_dpbssd(2, 5, 6);
-            _tile_dpbssd(3, 5, 7);
-        }
-        expansion->due += expansion->pace;
-        expand_slab(expansion->linear, &expansion->next, &expansion->after, expansion->due >> 16);
-    }
+static ALWAYS_INLINE void store(const int two, int32_t *sums) {
+    const int apart = WIDTH * sizeof *sums;
     _tile_stored(0, sums, apart);
     _tile_stored(1, sums + PANEL, apart);
     if (two) {
@@ -136,56 +97,150 @@ static ALWAYS_INLINE void multiply(const int two, const int first, int32_t block
     }
 }
 
-/* One or two tiles of rows by all panels of a slab. */
-static void multiply_rows(int32_t rows, const Slab *slab, const int8_t *values, int32_t stride, int32_t *sums,
-                          Expansion *expansion) {
-    values += (size_t)slab->block * BLOCK;
-    for (int32_t p = 0; p < slab->panels; p += 2) { /* of an odd last one the neighbour's sums mean nothing */
-        const uint8_t *weights = slab->data + (size_t)p * AMX_SLAB * EXPANDED_BYTES;
-        if (rows > TILE)
-            multiply(1, slab->block == 0, slab->blocks, weights, values, stride, sums + p * PANEL, expansion);
-        else
-            multiply(0, slab->block == 0, slab->blocks, weights, values, stride, sums + p * PANEL, expansion);
+/* One block of inputs: one tile of rows, or two, by the pair's expanded weights. */
+static ALWAYS_INLINE void multiply(const int two, const int8_t *values, int32_t stride, const uint8_t *left,
+                                   const uint8_t *right) {
+    _tile_loadd(4, values, stride);
+    _tile_loadd(6, left, 64);
+    _tile_dpbssd(0, 4, 6);
+    _tile_loadd(7, right, 64);
+    _tile_dpbssd(1, 4, 7);
+    if (two) {
+        _tile_loadd(5, values + (size_t)TILE * stride, stride);
+        _tile_dpbssd(2, 5, 6);
+        _tile_dpbssd(3, 5, 7);
     }
 }
 
-/* One slab over rows [row, row + rows), and their output after the last one. */
-static void multiply_slab(const Linear *linear, const Slab *slab, const Activations *x, int32_t row, int32_t rows,
-                          int32_t *sums, Expansion *expansion, Matrix out, Matrix add) {
+/* ── up to 32 rows ── */
+
+static ALWAYS_INLINE uint8_t *ring_at(uint8_t *ring, int32_t block) {
+    return ring + (size_t)(block % RING) * 2 * EXPANDED_BYTES;
+}
+
+/* A block of one panel or two; those to come are fetched. Behind the last block there is nothing to do. */
+static ALWAYS_INLINE void expand_next(const Linear *linear, int32_t panel, int32_t panels, int32_t block, uint8_t *ring) {
+    if (block >= linear->blocks) return;
+    for (int32_t p = 0; p < panels; p++) {
+        const char *packed = (const char *)packed_panel(linear, panel + p) + (size_t)block * BLOCK_BYTES;
+        for (int i = 0; i < BLOCK_BYTES; i += 64) _mm_prefetch(packed + FAR + i, _MM_HINT_T1);
+        expand(linear, panel + p, block, ring_at(ring, block) + p * EXPANDED_BYTES);
+    }
+}
+
+static ALWAYS_INLINE void few_rows(const int two, const Linear *linear, int32_t panel, int32_t panels,
+                                   const int8_t *values, int32_t stride, uint8_t *ring, int32_t *sums) {
+    zero(two);
+    for (int32_t block = 0; block < LAG; block++) expand_next(linear, panel, panels, block, ring);
+    for (int32_t block = 0; block < linear->blocks; block++) {
+        expand_next(linear, panel, panels, block + LAG, ring);
+        tiles_meet_memory();
+        const uint8_t *weights = ring_at(ring, block); /* of an odd last panel the neighbour's sums mean nothing */
+        multiply(two, values + (size_t)block * BLOCK, stride, weights, weights + EXPANDED_BYTES);
+    }
+    store(two, sums);
+    tiles_meet_memory();
+}
+
+static void linear_few(const Linear *linear, const Activations *x, Matrix out, Matrix add, int32_t first, int32_t last,
+                       uint8_t *ring, int32_t *sums) {
+    int32_t *low = sums, *high = x->high ? sums + 2 * TILE * WIDTH : NULL;
+    configure(x->rows);
+    for (int32_t panel = first; panel < last; panel += 2) {
+        const int32_t panels = smaller(2, last - panel);
+        for (int part = 0; part < (high ? 2 : 1); part++) {
+            const int8_t *values = part ? x->high : x->low;
+            if (x->rows > TILE)
+                few_rows(1, linear, panel, panels, values, x->stride, ring, part ? high : low);
+            else
+                few_rows(0, linear, panel, panels, values, x->stride, ring, part ? high : low);
+        }
+        for (int32_t p = 0; p < panels; p++)
+            finish(linear, x, 0, x->rows, panel + p, low + p * PANEL, high ? high + p * PANEL : NULL, WIDTH, out, add);
+    }
+}
+
+/* ── more rows ── */
+
+typedef struct { /* one panel or two over some blocks of inputs */
+    int32_t panel, panels, block, blocks;
+} Slab;
+
+typedef struct { /* the next slab's packed weights: `lines` of 64 bytes of either panel are fetched with every block */
+    const char *left, *right;
+    int32_t lines;
+} Ahead;
+
+static Ahead ahead_of(const Linear *linear, Slab slab, Slab next, int32_t steps) {
+    const int32_t known = next.panel + 1 < linear->panels && next.block < linear->blocks;
+    if (!known) return (Ahead){0};
+    const size_t at = (size_t)next.block * BLOCK_BYTES;
+    return (Ahead){(const char *)packed_panel(linear, next.panel) + at,
+                   (const char *)packed_panel(linear, next.panel + 1) + at,
+                   (slab.blocks * (BLOCK_BYTES / 64) + steps - 1) / steps};
+}
+
+/* sums [rows][WIDTH] += (or =, in the first slab) one tile of rows, or two, over a slab */
+static ALWAYS_INLINE void multiply_slab(const int two, Slab slab, const uint8_t *weights, const int8_t *values,
+                                        int32_t stride, int32_t *sums, Ahead *ahead) {
+    values += (size_t)slab.block * BLOCK;
+    if (slab.block == 0)
+        zero(two);
+    else
+        load(two, sums);
+    for (int32_t block = 0; block < slab.blocks; block++) {
+        const uint8_t *left = weights + (size_t)block * EXPANDED_BYTES;
+        multiply(two, values + (size_t)block * BLOCK, stride, left, left + AMX_SLAB * EXPANDED_BYTES);
+        for (int32_t i = 0; i < ahead->lines; i++, ahead->left += 64, ahead->right += 64) {
+            _mm_prefetch(ahead->left, _MM_HINT_T1);
+            _mm_prefetch(ahead->right, _MM_HINT_T1);
+        }
+    }
+    store(two, sums);
+}
+
+/* All rows of low or high bytes over a slab; `weights` are [2][AMX_SLAB][EXPANDED_BYTES]. */
+static void multiply_rows(Slab slab, const uint8_t *weights, const int8_t *values, int32_t stride, int32_t rows,
+                          int32_t *sums, Ahead *ahead) {
     int32_t configured = 0;
-    for (int32_t at = 0; at < rows; at += 2 * TILE) {
-        const int32_t count = smaller(2 * TILE, rows - at);
-        const size_t start = (size_t)(row + at) * x->stride;
-        int32_t *low = sums + (size_t)at * WIDTH, *high = x->high ? low + AMX_ROWS * WIDTH : NULL;
-        if (count != configured) configure(smaller(count, TILE), count > TILE ? count - TILE : 1);
+    for (int32_t row = 0; row < rows; row += 2 * TILE, values += (size_t)2 * TILE * stride, sums += 2 * TILE * WIDTH) {
+        const int32_t count = smaller(2 * TILE, rows - row);
+        if (count != configured) configure(count);
         configured = count;
-        multiply_rows(count, slab, x->low + start, x->stride, low, expansion);
-        if (high) multiply_rows(count, slab, x->high + start, x->stride, high, expansion);
-        if (slab->block + slab->blocks < linear->blocks) continue;
-        for (int32_t p = 0; p < slab->panels; p++)
-            finish(linear, x, row + at, count, slab->panel + p, low + p * PANEL, high ? high + p * PANEL : NULL, WIDTH,
-                   out, add);
+        if (count > TILE)
+            multiply_slab(1, slab, weights, values, stride, sums, ahead);
+        else
+            multiply_slab(0, slab, weights, values, stride, sums, ahead);
     }
 }
 
+/* Rows [row, row + rows) by panels [first, last), at most AMX_PANELS; `sums` are [low, high][pairs][AMX_ROWS][WIDTH]. */
 static void linear_chunk(const Linear *linear, const Activations *x, int32_t row, int32_t rows, Matrix out, Matrix add,
-                         int32_t first, int32_t last, uint8_t *scratch) {
-    int32_t *sums = (int32_t *)(void *)scratch; /* [low, high][AMX_ROWS][WIDTH] */
-    uint8_t *buffers = scratch + 2 * AMX_SUMS;
-    const int32_t tiles = (rows + 2 * TILE - 1) / (2 * TILE) * (x->high ? 2 : 1);
-    Slab slab = slab_at(linear, first, last, 0, buffers);
-    Expansion e = {.linear = linear, .next = slab_at(linear, first, last, 1, buffers)};
-    expand_slab(linear, &slab, &e.next, slab.panels * slab.blocks);
-    for (int32_t index = 2; slab.blocks; index++) {
-        e.after = slab_at(linear, first, last, index, buffers);
-        e.pace = (e.next.panels * e.next.blocks << 16) / (tiles * ((slab.panels + 1) / 2) * slab.blocks);
-        e.due = 0;
-        __asm__ volatile("" ::: "memory"); /* the intrinsics do not say that they read memory */
-        multiply_slab(linear, &slab, x, row, rows, sums, &e, out, add);
-        expand_slab(linear, &e.next, &e.after, e.next.panels * e.next.blocks);
-        slab = e.next;
-        e.next = e.after;
-    }
+                         int32_t first, int32_t last, uint8_t *weights, int32_t *sums) {
+    const int32_t slabs = (linear->blocks + AMX_SLAB - 1) / AMX_SLAB, blocks = (linear->blocks + slabs - 1) / slabs;
+    const int32_t steps = (rows + 2 * TILE - 1) / (2 * TILE) * blocks * (x->high ? 2 : 1);
+    const size_t start = (size_t)row * x->stride;
+    for (int32_t block = 0; block < linear->blocks; block += blocks)
+        for (int32_t panel = first; panel < last; panel += 2) {
+            const Slab slab = {panel, smaller(2, last - panel), block, smaller(blocks, linear->blocks - block)};
+            const Slab next = panel + 2 < last ? (Slab){.panel = panel + 2, .block = block}
+                            : block + blocks < linear->blocks ? (Slab){.panel = first, .block = block + blocks}
+                            : (Slab){.panel = last};
+            Ahead ahead = ahead_of(linear, slab, next, steps);
+            int32_t *low = sums + (size_t)(panel - first) * PANEL * AMX_ROWS;
+            int32_t *high = x->high ? low + AMX_SUMS / sizeof *sums : NULL;
+            for (int32_t p = 0; p < slab.panels; p++)
+                for (int32_t b = 0; b < slab.blocks; b++)
+                    expand(linear, panel + p, block + b, weights + (size_t)(p * AMX_SLAB + b) * EXPANDED_BYTES);
+            tiles_meet_memory();
+            multiply_rows(slab, weights, x->low + start, x->stride, rows, low, &ahead);
+            if (high) multiply_rows(slab, weights, x->high + start, x->stride, rows, high, &ahead);
+            tiles_meet_memory();
+            if (block + slab.blocks < linear->blocks) continue;
+            for (int32_t p = 0; p < slab.panels; p++)
+                finish(linear, x, row, rows, panel + p, low + p * PANEL, high ? high + p * PANEL : NULL, WIDTH, out,
+                       add);
+        }
 }
 
 void linear_amx(const Linear *linear, const Activations *x, Matrix out, Matrix add, int32_t first, int32_t last,
@@ -194,7 +249,15 @@ void linear_amx(const Linear *linear, const Activations *x, Matrix out, Matrix a
         linear_avx512vnni(linear, x, out, add, first, last, scratch);
         return;
     }
-    for (int32_t row = 0; row < x->rows; row += AMX_ROWS)
-        linear_chunk(linear, x, row, smaller(AMX_ROWS, x->rows - row), out, add, first, last, scratch);
+    uint8_t *weights = scratch;
+    int32_t *sums = (int32_t *)(void *)(weights + AMX_WEIGHTS);
+    if (x->rows <= 2 * TILE) linear_few(linear, x, out, add, first, last, weights, sums);
+    else
+        for (int32_t row = 0; row < x->rows; row += AMX_ROWS) {
+            const int32_t rows = smaller(AMX_ROWS, x->rows - row);
+            const int32_t panels = (size_t)rows * x->stride > KEPT ? AMX_PANELS : 2;
+            for (int32_t panel = first; panel < last; panel += panels)
+                linear_chunk(linear, x, row, rows, out, add, panel, smaller(panel + panels, last), weights, sums);
+        }
     _tile_release();
 }
