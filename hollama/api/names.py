@@ -6,6 +6,8 @@ from json.encoder import encode_basestring
 
 from hollama.errors import RequestError
 
+REMOTE = "remote model is unavailable"
+
 
 class CloudRefused(RequestError):
     """A model that runs on somebody else's machines."""
@@ -13,7 +15,7 @@ class CloudRefused(RequestError):
     status = 403
 
 
-def local_name(raw: str, *, refused: str = "remote model is unavailable") -> str:
+def local_name(raw: str, *, refused: str = REMOTE) -> str:
     """The name without its `:local`. Raises CloudRefused for a cloud model, RequestError for two suffixes."""
     base, source = _split(raw.strip())
     if source and _split(base)[1]:

@@ -32,7 +32,7 @@ from hollama.store import manifest as media
 from hollama.store.inspect import Description, describe_file
 from hollama.store.intake import file_kind, gguf_media_type, is_quantised, lay_out
 from hollama.store.manifest import Layer, ModelConfig
-from hollama.store.names import ModelName
+from hollama.store.names import DEFAULT_HOST, ModelName
 from hollama.store.store import Store
 
 OLLAMA_COM = "https://ollama.com:443"
@@ -121,11 +121,16 @@ def _from_model(store: Store, request: CreateRequest) -> _Base:
     if request.remote_host or _is_cloud(name):
         return _stub(request, name)
     if not store.exists(name):
-        raise CreateError("pull model manifest: file does not exist")
+        raise CreateError(f"pull model manifest: {_absent(name)}")
     model = store.find(name)
     layers = tuple(replace(layer, origin=model.name.short) for layer in model.layers)
     weights = describe_file(model.model_path, model.format, verbose=False) if request.quantize else None
     return _Base(model.config, layers, model.parameters, weights)
+
+
+def _absent(name: ModelName) -> str:
+    """Why a base that is not installed cannot be had: no registry is asked."""
+    return "file does not exist" if name.host == DEFAULT_HOST else f"registry {name.host} is unreachable"
 
 
 def _is_cloud(name: ModelName) -> bool:

@@ -52,7 +52,7 @@ def choose(model: StoredModel, override: str | None = None, bos: str = "", eos: 
 
 def capabilities(model: StoredModel) -> tuple[str, ...]:
     """What a model can do, in Ollama's words. Raises StoreError, FormatError, TemplateError."""
-    if model.config.capabilities:
+    if model.config.capabilities or model.config.remote_host:
         return model.config.capabilities
     if describe(model).embeds:
         return ("embedding",)

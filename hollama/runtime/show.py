@@ -68,7 +68,7 @@ def show(model: StoredModel, verbose: bool, system: str, options: Mapping[str, A
 def modelfile(model: StoredModel, system: str, parameters: Mapping[str, Any]) -> str:
     """A Modelfile that makes the model again."""
     commands = [
-        Command("model", str(model.model_path)),
+        Command("model", "" if model.config.remote_host else str(model.model_path)),
         *(Command("adapter", str(path)) for path in model.adapter_paths),
         *(Command("model", str(path)) for path in model.projector_paths),
         *(Command("template", text) for text in _template(model)),

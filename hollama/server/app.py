@@ -17,6 +17,7 @@ from hollama.server import (
     models,
     openai,
     openapi,
+    registry,
     responses,
     status,
     unavailable,
@@ -27,6 +28,8 @@ from hollama.server.rooms import Rooms
 from hollama.server.routing import refusals, routing
 from hollama.store.store import Store
 
+_ROOMS = (status, generating, models, blobs, openai, responses, anthropic, account, registry, unavailable, openapi)
+
 
 def create_app(runtime: Runtime, store: Store, settings: Settings, compiler: Compiler) -> web.Application:
     """In this order, which is Ollama's: redirects, CORS, the Host, the routes."""
@@ -36,7 +39,7 @@ def create_app(runtime: Runtime, store: Store, settings: Settings, compiler: Com
     app.on_response_prepare.append(cors.mark)
     app.on_response_prepare.append(_sign)
     rooms = Rooms(runtime, store, settings, compiler)
-    for room in (status, generating, models, blobs, openai, responses, anthropic, account, unavailable, openapi):
+    for room in _ROOMS:
         app.add_routes(room.routes(rooms))
     return app
 

@@ -13,12 +13,10 @@ from aiohttp import web
 
 from hollama.api import tables
 from hollama.api.decode import Struct, decode
-from hollama.api.names import local_name
 from hollama.errors import HollamaError, RequestError
 from hollama.runtime.lookup import find
 from hollama.server.answers import read
 from hollama.server.rooms import Rooms
-from hollama.store.names import ModelName
 
 Refusal = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -26,7 +24,6 @@ _LATER = (
     ("POST", "/v1/embeddings", "embeddings are not available yet"),
     ("POST", "/v1/audio/transcriptions", "no model that hears is available yet"),
 )
-_NO_REGISTRY = "registries are not available yet; create models from files, or copy them into the models' folder"
 _NO_EMBEDDINGS = "embeddings are not available yet"
 
 
@@ -36,8 +33,6 @@ class NotAvailable(HollamaError):
 
 def routes(rooms: Rooms) -> list[web.RouteDef]:
     return [
-        web.post("/api/pull", _moving(tables.PULL)),
-        web.post("/api/push", _moving(tables.PUSH)),
         web.post("/api/embed", _embedding(rooms, tables.EMBED)),
         web.post("/api/embeddings", _embedding(rooms, tables.EMBEDDINGS)),
         *(_route(method, path, _later(text)) for method, path, text in _LATER),
@@ -52,18 +47,6 @@ def _route(method: str, path: str, refusal: Refusal) -> web.RouteDef:
 def _later(text: str) -> Refusal:
     async def refuse(request: web.Request) -> web.StreamResponse:
         raise NotAvailable(text)
-
-    return refuse
-
-
-def _moving(table: Struct) -> Refusal:
-    async def refuse(request: web.Request) -> web.StreamResponse:
-        fields = await read(request, lambda body: decode(body, table))
-        name = fields.get("model") or fields.get("name") or ""
-        if not name and table is tables.PUSH:
-            raise RequestError("model is required")
-        ModelName.parse(local_name(name))
-        raise NotAvailable(_NO_REGISTRY)
 
     return refuse
 

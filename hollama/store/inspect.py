@@ -61,11 +61,17 @@ class Description:
         )
 
 
-def describe(model: StoredModel, verbose: bool = False) -> Description:
-    """A model's weights; `verbose` with the arrays. Raises StoreError, FormatError.
+_ELSEWHERE = Description("", "", 0, "", 0, 0, "", "", {}, ())
 
+
+def describe(model: StoredModel, verbose: bool = False) -> Description:
+    """A model's weights; `verbose` with the arrays. Of a model that runs elsewhere nothing is known.
+
+    Raises StoreError, FormatError.
     Blobs never change, so what was read once is remembered by its path, which holds the digest.
     """
+    if model.config.remote_host:
+        return _ELSEWHERE
     path = model.model_path
     with refusing(path):
         return (describe_file if verbose else _remember)(path, model.format)

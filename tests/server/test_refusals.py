@@ -61,13 +61,6 @@ async def test_what_a_model_cannot_do_is_said_before_anything_streams(desk: Desk
     assert await desk.post("/api/generate", {"model": "noise", "prompt": "x", **body}) == (400, {"error": text})
 
 
-@pytest.mark.parametrize("path", ["pull", "push"])
-async def test_registries_are_honestly_refused(desk: Desk, path: str) -> None:
-    status, answer = await desk.post(f"/api/{path}", {"model": "llama3.2"})
-    assert status == 501
-    assert "not available yet" in answer["error"]
-
-
 async def test_a_model_in_the_cloud_is_refused(desk: Desk) -> None:
     status, answer = await desk.post("/api/chat", {"model": "gpt-oss:120b-cloud", "messages": HELLO})
     assert (status, answer) == (403, {"error": "ollama cloud is disabled: remote model is unavailable"})
