@@ -9,7 +9,6 @@ import numpy as np
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from hollama.formats.safetensors import write_safetensors
-from hollama.models.decoder import build
 from hollama.models.table import ARCHITECTURES
 
 CHATML = (
@@ -46,8 +45,9 @@ def random_checkpoint(folder: Path, architecture: str = "qwen2", seed: int = 0, 
         "tie_word_embeddings": True,
         **changes,
     }
-    shape = ARCHITECTURES[architecture].shape(config)
-    graph, sources = build(shape)
+    kind = ARCHITECTURES[architecture]
+    shape = kind.shape(config)
+    graph, sources = kind.build(shape)
     rng = np.random.default_rng(seed)
     tensors: dict[str, np.ndarray] = {}
     widths = {node.name: node.width for node in graph.nodes}
@@ -56,16 +56,17 @@ def random_checkpoint(folder: Path, architecture: str = "qwen2", seed: int = 0, 
             continue
         parts = sources[node.weight].parts
         qkv = (shape.heads * shape.head_dim, *[shape.kv_heads * shape.head_dim] * 2)
-        width = shape.vocab if node.op == "embed" else node.width // len(parts)
+        width = {"embed": shape.vocab, "position": shape.context}.get(node.op, node.width // len(parts))
         rows = qkv if len(parts) == 3 else [width] * len(parts)
         for part, n in zip(parts, rows, strict=True):
-            if node.op == "rms_norm":
-                tensors[f"{part}.weight"] = 1 + 0.1 * rng.standard_normal(node.width // node.heads, np.float32)
-                continue
-            inputs = node.width if node.op == "embed" else widths[node.inputs[0]]
-            tensors[f"{part}.weight"] = rng.standard_normal((n, inputs), np.float32) / np.float32(np.sqrt(inputs)) * 2
             if node.bias:
                 tensors[f"{part}.bias"] = 0.2 * rng.standard_normal(n, np.float32)
+            if node.op in ("rms_norm", "layer_norm"):
+                tensors[f"{part}.weight"] = 1 + 0.1 * rng.standard_normal(node.width // node.heads, np.float32)
+                continue
+            inputs = widths[node.inputs[0]] if node.inputs else node.width
+            matrix = rng.standard_normal((n, inputs), np.float32) / np.float32(np.sqrt(inputs)) * 2
+            tensors[f"{part}.weight"] = matrix.T.copy() if part.split(".")[-1] in kind.transposed else matrix
     write_safetensors(folder / "model.safetensors", tensors)
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": 258, "temperature": 0.7}))

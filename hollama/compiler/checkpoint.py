@@ -70,7 +70,7 @@ def describe(architecture: Architecture, shape: DecoderShape) -> dict[str, Any]:
         "general.architecture": name,
         f"{name}.attention.head_count": shape.heads,
         f"{name}.attention.head_count_kv": shape.kv_heads,
-        f"{name}.attention.layer_norm_rms_epsilon": shape.eps,
+        f"{name}.{architecture.names.eps}": shape.eps,
         f"{name}.block_count": shape.layers,
         f"{name}.context_length": shape.context,
         f"{name}.embedding_length": shape.hidden,

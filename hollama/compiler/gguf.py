@@ -17,20 +17,6 @@ from hollama.formats.gguf import GgufFile
 from hollama.models.architecture import Architecture
 from hollama.models.table import by_name
 
-_PARTS = {
-    "input_layernorm": "attn_norm",
-    "self_attn.q_proj": "attn_q",
-    "self_attn.k_proj": "attn_k",
-    "self_attn.v_proj": "attn_v",
-    "self_attn.q_norm": "attn_q_norm",
-    "self_attn.k_norm": "attn_k_norm",
-    "self_attn.o_proj": "attn_output",
-    "post_attention_layernorm": "ffn_norm",
-    "mlp.gate_proj": "ffn_gate",
-    "mlp.up_proj": "ffn_up",
-    "mlp.down_proj": "ffn_down",
-}
-_TOP = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
 _CONFIG = {
     "hidden_size": "embedding_length",
     "intermediate_size": "feed_forward_length",
@@ -39,6 +25,7 @@ _CONFIG = {
     "num_key_value_heads": "attention.head_count_kv",
     "head_dim": "attention.key_length",
     "rms_norm_eps": "attention.layer_norm_rms_epsilon",
+    "layer_norm_epsilon": "attention.layer_norm_epsilon",
     "rope_theta": "rope.freq_base",
     "max_position_embeddings": "context_length",
 }
@@ -52,19 +39,19 @@ class GgufTensors:
     """A file's weights under Hugging Face's names."""
 
     file: GgufFile
-    interleaved: bool  # rows of q and k stand in pairs and are put back into halves
+    architecture: Architecture  # interleaved: rows of q and k stand in pairs and are put back into halves
     heads: int
     kv_heads: int
 
     def shape(self, name: str) -> tuple[int, ...] | None:
-        info = self.file.tensors.get(_translate(name))
+        info = self.file.tensors.get(self.architecture.names(name))
         return tuple(info.shape) if info else None
 
     def float32(self, name: str) -> NDArray[np.float32]:
-        values = self.file.float32(_translate(name))
-        if self.interleaved and ".self_attn.q_proj" in name:
+        values = self.file.float32(self.architecture.names(name))
+        if self.architecture.interleaved and ".self_attn.q_proj" in name:
             return _halves(values, self.heads)
-        if self.interleaved and ".self_attn.k_proj" in name:
+        if self.architecture.interleaved and ".self_attn.k_proj" in name:
             return _halves(values, self.kv_heads)
         return values
 
@@ -79,7 +66,7 @@ def open_gguf(path: Path) -> Checkpoint:
     return Checkpoint(
         architecture=architecture,
         shape=shape,
-        tensors=GgufTensors(file, architecture.interleaved, shape.heads, shape.kv_heads),
+        tensors=GgufTensors(file, architecture, shape.heads, shape.kv_heads),
         tokenizer=tokenizer,
         special=_special(file.metadata, adds_bos(tokenizer)),
         chat_template=template if isinstance(template, str) else "",
@@ -104,14 +91,6 @@ def _config(file: GgufFile, architecture: Architecture) -> dict[str, Any]:
         factor = metadata.get(f"{prefix}rope.scaling.factor")
         config["rope_scaling"] = {"rope_type": metadata[f"{prefix}rope.scaling.type"], "factor": factor}
     return config
-
-
-def _translate(name: str) -> str:
-    stem, _, kind = name.rpartition(".")
-    if stem in _TOP:
-        return f"{_TOP[stem]}.{kind}"
-    _, _, layer, part = stem.split(".", 3)
-    return f"blk.{layer}.{_PARTS[part]}.{kind}"
 
 
 def _halves(values: NDArray[np.float32], heads: int) -> NDArray[np.float32]:

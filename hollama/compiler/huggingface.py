@@ -15,6 +15,7 @@ from hollama.compiler.checkpoint import Checkpoint, SpecialTokens, adds_bos, des
 from hollama.compiler.tokenizers import from_folder
 from hollama.errors import CompileError
 from hollama.formats.safetensors import SafetensorsFolder, open_folder
+from hollama.models.architecture import Architecture
 from hollama.models.table import by_class
 
 _LARGEST_JSON = 64 << 20
@@ -30,15 +31,28 @@ _OPTIONS = {
 
 @dataclass(frozen=True)
 class FolderTensors:
-    """The folder's weights; `prefix` is what stands before "model." in some checkpoints."""
+    """The folder's weights, matrices as (outputs, inputs)."""
 
     folder: SafetensorsFolder
+    architecture: Architecture
 
     def shape(self, name: str) -> tuple[int, ...] | None:
-        return tuple(self.folder.info(name).shape) if name in self.folder.names else None
+        stored = self._stored(name)
+        if stored not in self.folder.names:
+            return None
+        shape = tuple(self.folder.info(stored).shape)
+        return shape[::-1] if self._transposed(name) else shape
 
     def float32(self, name: str) -> NDArray[np.float32]:
-        return self.folder.float32(name)
+        values = self.folder.float32(self._stored(name))
+        return np.ascontiguousarray(values.T) if self._transposed(name) else values
+
+    def _stored(self, name: str) -> str:
+        return name if name in self.folder.names else name.removeprefix(self.architecture.prefix)
+
+    def _transposed(self, name: str) -> bool:
+        *_, part, kind = name.split(".")
+        return kind == "weight" and part in self.architecture.transposed
 
 
 def open_huggingface(folder: Path) -> Checkpoint:
@@ -54,7 +68,7 @@ def open_huggingface(folder: Path) -> Checkpoint:
     return Checkpoint(
         architecture=architecture,
         shape=shape,
-        tensors=FolderTensors(open_folder(folder)),
+        tensors=FolderTensors(open_folder(folder), architecture),
         tokenizer=tokenizer,
         special=_special(tokenizer, config, generation, settings),
         chat_template=template,

@@ -22,10 +22,10 @@ from hollama.formats.hef import CONFIG, TOKENIZER, write_hef
 from hollama.formats.package import FORMAT
 from hollama.formats.package_weights import model_resources, network_groups
 from hollama.ir.floating import FloatArithmetic
-from hollama.ir.graph import Graph
+from hollama.ir.graph import Graph, Node
 from hollama.ir.quantised import QuantisedWeights
 from hollama.kernels.golden import Quantisation
-from hollama.models.decoder import Fused, build
+from hollama.models.decoder import Fused
 
 F32 = NDArray[np.float32]
 Progress = Callable[[str, int, int], None]  # status, done, of
@@ -50,7 +50,7 @@ def compile_checkpoint(source: Path, target: Path, settings: CompileSettings, pr
     """
     progress("reading checkpoint", 0, 0)
     checkpoint = open_checkpoint(source)
-    graph, sources = build(checkpoint.shape)
+    graph, sources = checkpoint.architecture.build(checkpoint.shape)
     weights = read_weights(graph, sources, checkpoint)
     ranges = _calibrate(checkpoint, graph, weights, settings, progress)
     quantised = quantise(graph, weights, ranges, checkpoint, settings.group_size, progress)
@@ -80,8 +80,8 @@ def read_weights(graph: Graph, sources: Mapping[str, Fused], checkpoint: Checkpo
         if not node.weight:
             continue
         parts = sources[node.weight].parts
-        if node.op == "rms_norm":
-            weights[node.weight] = weight(tensors, f"{parts[0]}.weight", (node.width // node.heads,))
+        if node.op in ("rms_norm", "layer_norm", "position"):
+            weights |= _unquantised(node, parts[0], checkpoint)
             continue
         rows = [shape.vocab] if node.op == "embed" else _rows(checkpoint, node.width, parts)
         inputs = node.width if node.op == "embed" else widths[node.inputs[0]]
@@ -91,6 +91,15 @@ def read_weights(graph: Graph, sources: Mapping[str, Fused], checkpoint: Checkpo
             biases = [weight(tensors, f"{part}.bias", (n,)) for part, n in zip(parts, rows, strict=True)]
             weights[f"{node.weight}.bias"] = np.concatenate(biases)
     return weights
+
+
+def _unquantised(node: Node, source: str, checkpoint: Checkpoint) -> dict[str, F32]:
+    """What stays in float32: norms with their biases, and positions."""
+    shape = (node.width // node.heads,) if node.op != "position" else (checkpoint.shape.context, node.width)
+    found = {node.weight: weight(checkpoint.tensors, f"{source}.weight", shape)}
+    if node.bias:
+        found[f"{node.weight}.bias"] = weight(checkpoint.tensors, f"{source}.bias", shape)
+    return found
 
 
 def _rows(checkpoint: Checkpoint, width: int, parts: tuple[str, ...]) -> list[int]:
@@ -131,7 +140,7 @@ def quantise(
     table = weights[embed.weight]
     of = embedding_range(table)
     rounded = np.clip(np.rint(table / np.float32(of.scale)) + np.float32(of.zero_point), 0, of.top)
-    norms = {node.weight: weights[node.weight] for node in graph.nodes if node.op == "rms_norm"}
+    norms = {name: weights[name] for name in graph.unquantised()}
     theta = checkpoint.shape.signed_theta
     return QuantisedWeights(rounded.astype(np.uint16), linears, norms, {**ranges, embed.name: of}, theta)
 

@@ -2,8 +2,9 @@
 
     hollama-graph.json            the graph (`hollama.ir.graph`) and "ranges": {value: [scale, zero point, bits]}
     hollama-weights.safetensors   linear layers as NAME.packed and NAME.group_scale (U8), NAME.row_scale and NAME.bias
-                                  (F32), as `hollama.kernels.golden.PackedLinear` describes them; norms as NAME (F32).
-                                  Nothing is copied at load: the kernels read the file as it is mapped
+                                  (F32), as `hollama.kernels.golden.PackedLinear` describes them; norms, their biases
+                                  and the rows of positions as NAME (F32). Nothing is copied at load: the kernels read
+                                  the file as it is mapped
     embeddings.bin                uint16 (vocabulary, hidden), as Hailo's; its range is that of the embed node
     rope_theta_data.bin           float32 (head_dim,), the first half negative, as Hailo's
 
@@ -49,7 +50,7 @@ def read_model(hef: Hef) -> tuple[Graph, QuantisedWeights]:
     stored = SafetensorsFile.from_buffer(resource(hef, WEIGHTS))
     widths = {node.name: node.width for node in graph.nodes}
     linears = {node.weight: _read_linear(stored, node, widths[node.inputs[0]]) for node in graph.linears()}
-    norms = {node.weight: _read_norm(stored, node) for node in graph.nodes if node.op == "rms_norm"}
+    norms = {name: _read_unquantised(stored, name, node) for name, node in graph.unquantised().items()}
     embed = _embed_node(graph)
     table = np.frombuffer(resource(hef, EMBEDDINGS), np.dtype("<u2"))
     if table.size % embed.width or table.size // embed.width != graph.output.width:
@@ -163,10 +164,11 @@ def _read_linear(stored: SafetensorsFile, node: Node, inputs: int) -> PackedLine
     return PackedLinear(inputs, node.width, packed, group_scale, row_scale, bias)
 
 
-def _read_norm(stored: SafetensorsFile, node: Node) -> F32:
-    values: F32 = _read(stored, node.weight, "F32", (node.width // node.heads,))
+def _read_unquantised(stored: SafetensorsFile, name: str, node: Node) -> F32:
+    rows = stored.info(name).shape[:1] if node.op == "position" else ()
+    values: F32 = _read(stored, name, "F32", (*rows, node.width // node.heads))
     if not np.isfinite(values).all():
-        raise HefError(f'"{node.weight}": a weight is not finite')
+        raise HefError(f'"{name}": a weight is not finite')
     return values
 
 

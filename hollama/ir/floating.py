@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hollama.ir.graph import Graph, Node
 from hollama.ir.interpreter import F32, Cache
+from hollama.kernels import golden
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,20 @@ class FloatArithmetic:
     def embed(self, node: Node, tokens: NDArray[np.int64]) -> F32:
         return self.weights[node.weight][tokens]
 
+    def position(self, node: Node, positions: NDArray[np.int64]) -> F32:
+        return self.weights[node.weight][positions]
+
     def rms_norm(self, node: Node, x: F32) -> F32:
         parts = x.reshape(len(x), node.heads, node.width // node.heads)
         mean = np.mean(np.square(parts, dtype=np.float64), axis=-1, keepdims=True)
         normed: F32 = (parts / np.sqrt(mean + node.eps)).astype(np.float32) * self.weights[node.weight]
         return normed.reshape(x.shape)
+
+    def layer_norm(self, node: Node, x: F32) -> F32:
+        centred = x - np.mean(x, axis=-1, keepdims=True, dtype=np.float64)
+        variance = np.mean(np.square(centred), axis=-1, keepdims=True)
+        scaled: F32 = (centred / np.sqrt(variance + node.eps)).astype(np.float32) * self.weights[node.weight]
+        return scaled + self.weights[f"{node.weight}.bias"] if node.bias else scaled
 
     def linear(self, node: Node, x: F32) -> F32:
         y: F32 = x @ self.weights[node.weight].T
@@ -53,13 +63,21 @@ class FloatArithmetic:
         keys, values = cache.keys[node.cache][:, None, :total], cache.values[node.cache][:, None, :total]
         query = q.reshape(rows, node.kv_heads, -1, size).transpose(1, 2, 0, 3)  # (kv_heads, group, rows, head_dim)
         score = query @ np.swapaxes(keys, -1, -2) / np.sqrt(np.float32(size))
-        score = np.where(np.arange(total) <= start + np.arange(rows)[:, None], score, -np.inf)
+        if node.causal:
+            score = np.where(np.arange(total) <= start + np.arange(rows)[:, None], score, -np.inf)
         weight = np.exp(score - score.max(axis=-1, keepdims=True))
         mixed = (weight / weight.sum(axis=-1, keepdims=True)) @ values
         return np.ascontiguousarray(mixed.transpose(2, 0, 1, 3), dtype=np.float32).reshape(rows, -1)
 
     def gated(self, node: Node, gate: F32, up: F32) -> F32:
         y: F32 = gate / (1 + np.exp(-gate)) * up
+        return y
+
+    def gelu(self, node: Node, x: F32) -> F32:
+        return golden.gelu(x)  # NumPy has no erf; this one is right to 5e-7
+
+    def gelu_tanh(self, node: Node, x: F32) -> F32:
+        y: F32 = (0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x * x * x)))).astype(np.float32)
         return y
 
 

@@ -19,6 +19,7 @@ from hollama.kernels.golden import Quantisation
 from hollama.kernels.native import Kind, Operation
 
 _BLOCK = 64  # columns whose activations are filled up together
+_QUANTISES = (Operation.NORM, Operation.LAYER_NORM, Operation.GATED, Operation.GELU, Operation.GELU_TANH)
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Step:
     index: int = 0
     rotate: int = 0
     site: str = ""  # the linear node that adapters change
+    bidirectional: bool = False
     weights: tuple[str, str] = ("", "")  # names
     eps: tuple[float, float] = (0.0, 0.0)
     of: tuple[Quantisation, ...] = ()
@@ -135,6 +137,11 @@ class Plan:
                 return
             case "rms_norm":
                 self._emit(Operation.NORM, node, weights=(node.weight, ""), eps=(node.eps, 0.0), heads=node.heads)
+            case "layer_norm":
+                bias = f"{node.weight}.bias" if node.bias else ""
+                self._emit(Operation.LAYER_NORM, node, weights=(node.weight, bias), eps=(node.eps, 0.0))
+            case "position":
+                self._emit(Operation.POSITION, node, weights=(node.weight, ""))
             case "gated" if node.name in self.gates:
                 self._gated_linear(node, self.gates[node.name])
             case "gated":
@@ -152,9 +159,9 @@ class Plan:
         return node.op == "select" or sorts == {True}
 
     def _emit(self, operation: Operation, node: Node, **rest: Any) -> None:
-        """An operation on whole values; norm and gated units quantise what they make by themselves."""
+        """An operation on whole values; norms, gated units and GELUs quantise what they make by themselves."""
         reads = tuple(self.floats[name] for name in node.inputs)
-        fused = operation in (Operation.NORM, Operation.GATED) and self._feeds_linears(node)
+        fused = operation in _QUANTISES and self._feeds_linears(node)
         activation = self._new_activation(node) if fused else None
         output = self._new(Kind.FLOATS, node) if self._needs_floats(node) or not fused else None
         if fused:
@@ -223,6 +230,7 @@ class Plan:
         output = self.floats[node.name] = self._new(Kind.FLOATS, node)
         if activation:
             of = (*of, self.ranges[node.name])
+        common["bidirectional"] = not node.causal
         self.steps.append(Step(Operation.ATTEND, node.width, (queries,), output, activation, **common, of=of))
 
     def _feeds_linears(self, node: Node) -> bool:

@@ -1,14 +1,18 @@
-"""A decoder as a graph: nodes in execution order, each named after the value it makes. Knows shapes, no numbers.
+"""A model as a graph: nodes in execution order, each named after the value it makes. Knows shapes, no numbers.
 
 Every value is a matrix (rows, width): one row a token. A node reads earlier values and, by name, weights and caches:
 
     embed      ()                 width = hidden                 weight: table
+    position   ()                 width                          weight: a row for each position
     rms_norm   (x)                heads = how many equal parts are normed by themselves (1: the whole row)
+    layer_norm (x)                bias optional
     linear     (x)                width outputs                  weight: matrix (outputs, inputs), bias optional
     slice      (x)                columns [start, start + width)
     rope       (x)                heads
-    attention  (q, k, v)          heads, kv_heads, cache: the index of its KV cache
+    attention  (q, k, v)          heads, kv_heads, cache: the index of its KV cache; causal, or a text sees all of it
     gated      (gate, up)         silu(gate) * up
+    gelu       (x)
+    gelu_tanh  (x)                GELU by way of tanh
     add        (x, y)
     select     (x)                only the rows whose logits are wanted
 
@@ -19,13 +23,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import Any
 
 from hollama.errors import FormatError
 
 FORMAT = 1
-OPS = {"embed": 0, "rms_norm": 1, "linear": 1, "slice": 1, "rope": 1, "attention": 3, "gated": 2, "add": 2, "select": 1}
+OPS = {
+    "embed": 0, "position": 0, "rms_norm": 1, "layer_norm": 1, "linear": 1, "slice": 1, "rope": 1, "attention": 3,
+    "gated": 2, "gelu": 1, "gelu_tanh": 1, "add": 2, "select": 1,
+}  # fmt: skip
 _MOST_NODES = 100_000
 _WIDEST = 1 << 24
 
@@ -49,11 +56,12 @@ class Node:
     cache: int = 0
     start: int = 0
     eps: float = 0.0
+    causal: bool = True
 
 
 @dataclass(frozen=True)
 class Graph:
-    """A whole decoder. `output` is the node that makes the logits."""
+    """A whole model. `output` is the node that makes the logits, or an encoder's hidden states."""
 
     nodes: tuple[Node, ...]
     head_dim: int
@@ -99,9 +107,14 @@ class Graph:
                         found[node.name] = total
         return found
 
+    def unquantised(self) -> dict[str, Node]:
+        """Names of the weights that stay in float32, norms, their biases and positions, with a node that reads each."""
+        nodes = [node for node in self.nodes if node.op in ("rms_norm", "layer_norm", "position")]
+        return {node.weight: node for node in nodes} | {f"{node.weight}.bias": node for node in nodes if node.bias}
+
     def to_json(self) -> bytes:
         plain = {"format": FORMAT, "head_dim": self.head_dim, "kv_heads": self.kv_heads, "caches": self.caches}
-        defaults = {"weight": "", "bias": False, "heads": 1, "kv_heads": 1, "cache": 0, "start": 0, "eps": 0.0}
+        defaults = {field.name: field.default for field in fields(Node) if field.default is not MISSING}
         nodes = [
             {key: value for key, value in asdict(node).items() if key not in defaults or value != defaults[key]}
             for node in self.nodes
@@ -126,15 +139,16 @@ def _last_uses(nodes: tuple[Node, ...]) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(name for name in dict.fromkeys(node.inputs) if last[name] == i) for i, node in enumerate(nodes))
 
 
-def _node(fields: Mapping[str, Any]) -> Node:
-    counts = {key: _count(fields, key) for key in ("width", "heads", "kv_heads", "cache", "start") if key in fields}
-    eps = fields.get("eps", 0.0)
+def _node(plain: Mapping[str, Any]) -> Node:
+    counts = {key: _count(plain, key) for key in ("width", "heads", "kv_heads", "cache", "start") if key in plain}
+    eps = plain.get("eps", 0.0)
     if not isinstance(eps, int | float) or not 0 <= eps < 1:
         raise GraphError(f"eps is {eps!r}, expected a small number")
-    op, name, weight = (_text(fields.get(key, "")) for key in ("op", "name", "weight"))
-    inputs = tuple(_text(value) for value in fields["inputs"])
+    op, name, weight = (_text(plain.get(key, "")) for key in ("op", "name", "weight"))
+    inputs = tuple(_text(value) for value in plain["inputs"])
     width = counts.pop("width", 0)
-    return Node(op, name, inputs, width, weight, bias=fields.get("bias") is True, eps=float(eps), **counts)
+    bias, causal = plain.get("bias") is True, plain.get("causal") is not False
+    return Node(op, name, inputs, width, weight, bias=bias, eps=float(eps), causal=causal, **counts)
 
 
 def _count(fields: Mapping[str, Any], key: str) -> int:
@@ -174,7 +188,7 @@ def _verify(graph: Graph) -> None:
 
 def _fits(graph: Graph, node: Node, inputs: list[int]) -> bool:
     match node.op:
-        case "embed" | "linear":
+        case "embed" | "position" | "linear":
             return node.width > 0
         case "slice":
             return 0 < node.width <= inputs[0] - node.start

@@ -63,11 +63,15 @@ class Arithmetic(Protocol):
     """The operations of a graph in some number format. Values are f32 (rows, width)."""
 
     def embed(self, node: Node, tokens: NDArray[np.int64]) -> F32: ...
+    def position(self, node: Node, positions: NDArray[np.int64]) -> F32: ...
     def rms_norm(self, node: Node, x: F32) -> F32: ...
+    def layer_norm(self, node: Node, x: F32) -> F32: ...
     def linear(self, node: Node, x: F32) -> F32: ...
     def rope(self, node: Node, x: F32, positions: NDArray[np.int64]) -> F32: ...
     def attention(self, node: Node, q: F32, k: F32, v: F32, cache: Cache, start: int) -> F32: ...
     def gated(self, node: Node, gate: F32, up: F32) -> F32: ...
+    def gelu(self, node: Node, x: F32) -> F32: ...
+    def gelu_tanh(self, node: Node, x: F32) -> F32: ...
 
 
 def run(graph: Graph, arithmetic: Arithmetic, batch: Sequence[Segment], watch: Watch | None = None) -> F32:
@@ -139,8 +143,12 @@ def _evaluate(arithmetic: Arithmetic, node: Node, inputs: list[F32], step: _Step
     match node.op:
         case "embed":
             return arithmetic.embed(node, step.tokens)
+        case "position":
+            return arithmetic.position(node, step.positions)
         case "rms_norm":
             return arithmetic.rms_norm(node, inputs[0])
+        case "layer_norm":
+            return arithmetic.layer_norm(node, inputs[0])
         case "linear":
             return arithmetic.linear(node, inputs[0])
         case "slice":
@@ -151,6 +159,10 @@ def _evaluate(arithmetic: Arithmetic, node: Node, inputs: list[F32], step: _Step
             return _attend(arithmetic, node, inputs, step)
         case "gated":
             return arithmetic.gated(node, *inputs)
+        case "gelu":
+            return arithmetic.gelu(node, inputs[0])
+        case "gelu_tanh":
+            return arithmetic.gelu_tanh(node, inputs[0])
         case "add":
             return inputs[0] + inputs[1]
         case _:  # select: the graph's verifier lets nothing else pass

@@ -62,6 +62,7 @@ def compile_program(
     Raises BackendError for weights or graphs that the executor cannot take, and where memory would not suffice, before
     any is taken.
     """
+    weights.check_positions(graph, layout.context)
     tables = tables or Tables.make(weights, layout)
     plan = Plan(graph, weights.ranges, highest_ranks(weights))
     places, shapes = assign_places(plan)
@@ -194,7 +195,8 @@ def _instruction(step: Step, operands: _Operands, layers: Layers, sites: _Sites,
     norms = layers.weights.norms
     reads = [operands(value) for value in (*step.reads, None, None, None)[:3]]
     instruction = native.Instruction(
-        step.operation, step.width, step.heads, step.index, step.rotate, sites.index(step.site), *reads,
+        step.operation, step.width, step.heads, step.index, step.rotate, sites.index(step.site), step.bidirectional,
+        *reads,
         operands(step.output), operands(step.quantised),
     )  # fmt: skip
     if step.operation in (Operation.LINEAR, Operation.GATED_LINEAR):

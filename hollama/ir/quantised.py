@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from hollama.errors import BackendError
 from hollama.ir.graph import Graph, Node
 from hollama.ir.interpreter import F32, Cache
 from hollama.kernels import golden
@@ -33,10 +34,17 @@ class QuantisedWeights:
 
     table: NDArray[np.uint16]  # (vocabulary, hidden)
     linears: Mapping[str, PackedLinear]
-    norms: Mapping[str, F32]
+    norms: Mapping[str, F32]  # and what is added to them, under `name.bias`; positions (context, hidden)
     ranges: Mapping[str, Quantisation]
     theta: F32  # signed rotary frequencies, (head_dim,)
     adapters: Mapping[str, Mapping[str, QuantisedPair]] = field(default_factory=dict)  # by name, then by linear node
+
+    def check_positions(self, graph: Graph, context: int) -> None:
+        """Raise BackendError where the graph needs a row for each position, and there are fewer than `context`."""
+        for node in graph.nodes:
+            if node.op == "position" and len(self.norms[node.weight]) < context:
+                rows = len(self.norms[node.weight])
+                raise BackendError(f"the model has {rows} positions, {context} were asked for; ask for less context")
 
 
 @dataclass
@@ -49,6 +57,7 @@ class QuantisedArithmetic:
     linears: dict[str, Linear] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.weights.check_positions(self.graph, self.context)
         ranges = self.weights.ranges
         self.linears = {
             node.weight: golden.unpack(self.weights.linears[node.weight], ranges[node.inputs[0]].bits)
@@ -66,9 +75,17 @@ class QuantisedArithmetic:
     def embed(self, node: Node, tokens: NDArray[np.int64]) -> F32:
         return golden.embed(self.weights.table, tokens, self.weights.ranges[node.name])
 
+    def position(self, node: Node, positions: NDArray[np.int64]) -> F32:
+        return self.weights.norms[node.weight][positions]
+
     def rms_norm(self, node: Node, x: F32) -> F32:
         parts = x.reshape(len(x), node.heads, node.width // node.heads)
         return golden.rms_norm(parts, self.weights.norms[node.weight], node.eps).reshape(x.shape)
+
+    def layer_norm(self, node: Node, x: F32) -> F32:
+        norms = self.weights.norms
+        bias = norms[f"{node.weight}.bias"] if node.bias else None
+        return golden.layer_norm(x, norms[node.weight], bias, node.eps)
 
     def linear(self, node: Node, x: F32) -> F32:
         of = self.weights.ranges[node.inputs[0]]
@@ -86,10 +103,17 @@ class QuantisedArithmetic:
             stored = golden.quantise(new, of) + np.float32(of.zero_point)
             cached[:, start:total] = stored.reshape(rows, node.kv_heads, -1).transpose(1, 0, 2)
         query = golden.quantise(q, of_q).reshape(rows, node.heads, -1)
-        return golden.attention(query, keys[:, :total], values[:, :total], start, (of_q, of_k, of_v))
+        keys, values, quantisations = keys[:, :total], values[:, :total], (of_q, of_k, of_v)
+        return golden.attention(query, keys, values, start, quantisations, causal=node.causal)
 
     def gated(self, node: Node, gate: F32, up: F32) -> F32:
         return golden.silu(gate) * up
+
+    def gelu(self, node: Node, x: F32) -> F32:
+        return golden.gelu(x)
+
+    def gelu_tanh(self, node: Node, x: F32) -> F32:
+        return golden.gelu_tanh(x)
 
 
 @dataclass(frozen=True)

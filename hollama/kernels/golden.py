@@ -28,8 +28,8 @@ Layer norm, with e and t as above: the RMS norm of x - f32(f64(sum of t) * 2^(e 
 Rotary embedding at position p, head of d values, signed frequencies theta (f32, the first half negative). With
 a = f64(p) * f64(theta_i), c = f32(cos a), n = f32(sin a) as `cos_sin` defines them:   y_i = x_i * c_i + x_(i±d/2) * n_i
 
-Attention of one query over the n keys up to its own position. Queries have 16 bits and the zero point 2^15, keys and
-values 8 bits, all static:
+Attention of one query over the n keys up to its own position, in an encoder over all keys of its text. Queries have 16
+bits and the zero point 2^15, keys and values 8 bits, all static:
 
     score_j = sum over d of (q_d - z_q) * (k_jd - z_k)           an integer; best = max over j
     u_j = f32(best - score_j) * f32(f32(s_q * s_k) * f32(log2(e) / sqrt(d)))
@@ -49,7 +49,9 @@ Functions. exp2(x) for x <= 0: n = rint(x), f = x - n, the polynomial of `EXP2` 
 0 where x < -126. With t = exp2(-|u|) and f(u) = 1 / (1 + t) for u >= 0, t / (1 + t) below, the logistic function of
 u / log2(e):  silu(x) = x * f(x * f32(log2 e)), and GELU by way of tanh, x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 *
 x^3))) / 2, is exactly  gelu_tanh(x) = x * f(x * (A + B * (x * x)))  with A = f32(2 * sqrt(2 / pi) * log2(e)) and
-B = f32(2 * sqrt(2 / pi) * log2(e) * 0.044715).
+B = f32(2 * sqrt(2 / pi) * log2(e) * 0.044715).  GELU itself is x * (1 - tail(x)) for x >= 0, x * tail(x) below, with
+tail(x) = h * r * exp2(x * x * f32(-log2(e) / 2)), r = 1 / (1 + f32(0.3275911 / sqrt(2)) * |x|) and h the polynomial of
+`ERFC` in r by Horner's rule: half of erfc(|x| / sqrt(2)) after Abramowitz and Stegun, 7.1.26; gelu is right to 5e-7.
 """
 
 from __future__ import annotations
@@ -67,6 +69,8 @@ F64 = NDArray[np.float64]
 Integers = NDArray[np.integer]
 
 LOG2_E = np.float32(math.log2(math.e))
+ERFC = tuple(np.float32(a / 2) for a in (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592))
+_ERFC_ROOT = np.float32(0.3275911 / math.sqrt(2))
 _GELU_LINEAR = np.float32(2 * math.sqrt(2 / math.pi) * math.log2(math.e))
 _GELU_CUBIC = np.float32(2 * math.sqrt(2 / math.pi) * math.log2(math.e) * 0.044715)
 EXP2 = tuple(np.float32(math.log(2) ** k / math.factorial(k)) for k in range(6, -1, -1))
@@ -272,9 +276,9 @@ def rope(x: F32, cosine: F32, sine: F32) -> F32:
 
 def attention(
     query: F32, keys: NDArray[np.generic], values: NDArray[np.generic], start: int,
-    of: tuple[Quantisation, Quantisation, Quantisation],
+    of: tuple[Quantisation, Quantisation, Quantisation], causal: bool = True,
 ) -> F32:  # fmt: skip
-    """Causal grouped-query attention.
+    """Grouped-query attention; a row sees the keys up to its own position, or all of them.
 
     query: centred integers (rows, heads, head_dim); keys, values: (kv_heads, start + rows, head_dim) as cached;
     `start` is the position of the first row; `of` are the quantisations of query, keys and values.
@@ -288,7 +292,7 @@ def attention(
     centred_keys = keys.astype(np.float64) - k.zero_point
     score: F64 = np.matmul(grouped, centred_keys.transpose(0, 2, 1)).reshape(kv_heads, -1, rows, total)
     visible = np.arange(total) <= start + np.arange(rows)[:, None]
-    if rows > 1:
+    if causal and rows > 1:
         score = np.where(visible, score, -np.inf)
     below = (score.max(axis=-1, keepdims=True) - score).astype(np.float32)
     step = np.float32(q.scale) * np.float32(k.scale) * np.float32(math.log2(math.e) / math.sqrt(size))
@@ -318,6 +322,18 @@ def exp(x: F32) -> F32:
 def silu(x: F32) -> F32:
     """x times the logistic function of x."""
     return x * _logistic(x * LOG2_E)
+
+
+def gelu(x: F32) -> F32:
+    """x times the normal distribution's share below x."""
+    one = np.float32(1)
+    r = one / (one + _ERFC_ROOT * np.abs(x))
+    h = np.full_like(r, ERFC[0])
+    for coefficient in ERFC[1:]:
+        h = h * r + coefficient
+    tail = h * r * exp2(x * x * (LOG2_E / np.float32(-2)))
+    y: F32 = x * np.where(x >= 0, one - tail, tail)
+    return y
 
 
 def gelu_tanh(x: F32) -> F32:

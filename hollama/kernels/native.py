@@ -36,6 +36,7 @@ SEGMENT = np.dtype({  # struct Segment
 
 class Operation(IntEnum):
     EMBED, NORM, QUANTISE, LINEAR, ROPE, PREPARE, ATTEND, GATED, ADD, SELECT, GATED_LINEAR, ADAPT = range(12)
+    LAYER_NORM, GELU, GELU_TANH, POSITION = range(12, 16)
 
 
 class Kind(IntEnum):
@@ -72,7 +73,7 @@ class Operand(Structure):
 
 class Instruction(Structure):
     _fields_ = (
-        *((name, c_int32) for name in ("operation", "width", "heads", "index", "rotate", "site")),
+        *((name, c_int32) for name in ("operation", "width", "heads", "index", "rotate", "site", "bidirectional")),
         *((name, Operand) for name in ("a", "b", "c", "output", "quantised")),
         ("weights", c_void_p * 2),
         ("weight_counts", c_int64 * 2),

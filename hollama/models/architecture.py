@@ -10,23 +10,71 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hollama.errors import CompileError
+from hollama.ir.graph import Graph
 from hollama.kernels.golden import HEAD_MAX
-from hollama.models.decoder import DecoderShape
+from hollama.models.decoder import DecoderShape, Fused, build
 
 Config = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Architecture:
-    """One architecture: its GGUF name, Hugging Face's class, and how a config (their keys) becomes a shape.
+class GgufNames:
+    """GGUF's names for Hugging Face's: of weights at the top, and of those in a block, which is `layers`.NUMBER.
 
-    `interleaved` says that GGUF files keep the rows of q and k in pairs, for the other way to write rotary embedding.
+    `eps` is the metadata's name for what norms add to the variance.
+    """
+
+    top: Mapping[str, str]
+    layers: str
+    parts: Mapping[str, str]
+    eps: str = "attention.layer_norm_epsilon"
+
+    def __call__(self, name: str) -> str:
+        """The name with its suffix; raises KeyError for one that is not listed."""
+        stem, _, kind = name.rpartition(".")
+        if stem in self.top:
+            return f"{self.top[stem]}.{kind}"
+        layer, _, part = stem.removeprefix(f"{self.layers}.").partition(".")
+        return f"blk.{layer}.{self.parts[part]}.{kind}"
+
+
+_DECODER_NAMES = GgufNames(
+    top={"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"},
+    layers="model.layers",
+    parts={
+        "input_layernorm": "attn_norm",
+        "self_attn.q_proj": "attn_q",
+        "self_attn.k_proj": "attn_k",
+        "self_attn.v_proj": "attn_v",
+        "self_attn.q_norm": "attn_q_norm",
+        "self_attn.k_norm": "attn_k_norm",
+        "self_attn.o_proj": "attn_output",
+        "post_attention_layernorm": "ffn_norm",
+        "mlp.gate_proj": "ffn_gate",
+        "mlp.up_proj": "ffn_up",
+        "mlp.down_proj": "ffn_down",
+    },
+    eps="attention.layer_norm_rms_epsilon",
+)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One architecture: its GGUF name, Hugging Face's class, and how a config (their keys) becomes a shape and a graph.
+
+    interleaved  GGUF files keep the rows of q and k in pairs, for the other way to write rotary embedding
+    prefix       what may be missing in front of the names in a folder
+    transposed   last parts of the names of matrices that folders keep as (inputs, outputs)
     """
 
     name: str
     classes: tuple[str, ...]
     shape: Callable[[Config], DecoderShape]
     interleaved: bool = False
+    build: Callable[[DecoderShape], tuple[Graph, dict[str, Fused]]] = build
+    names: GgufNames = _DECODER_NAMES
+    prefix: str = ""
+    transposed: tuple[str, ...] = ()
 
 
 def decoder_shape(config: Config, **differences: bool) -> DecoderShape:

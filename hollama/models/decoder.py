@@ -36,6 +36,11 @@ class DecoderShape:
         return np.concatenate([-self.theta, self.theta]).astype(np.float32)
 
 
+def unrotated(head_dim: int) -> NDArray[np.float32]:
+    """The rotary frequencies (head_dim / 2,) of a model without rotary embedding."""
+    return np.zeros(head_dim // 2, np.float32)
+
+
 @dataclass(frozen=True)
 class Fused:
     """A weight of the graph as rows of checkpoint weights put under each other (names without their suffix)."""

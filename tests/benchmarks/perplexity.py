@@ -24,7 +24,6 @@ from hollama.ir.floating import FloatArithmetic
 from hollama.ir.graph import Graph
 from hollama.ir.interpreter import Arithmetic, Segment, run
 from hollama.ir.quantised import QuantisedArithmetic
-from hollama.models.decoder import build
 
 
 def perplexity(graph: Graph, arithmetic: Arithmetic, windows: list[list[int]]) -> float:
@@ -64,7 +63,7 @@ def main() -> None:
     options = parser.parse_args()
 
     checkpoint = open_checkpoint(options.checkpoint)
-    graph, sources = build(checkpoint.shape)
+    graph, sources = checkpoint.architecture.build(checkpoint.shape)
     tokenizer = Tokenizer.from_str(checkpoint.tokenizer.decode())
     special = checkpoint.special
     begin = [special.bos_id] if special.add_bos and special.bos_id is not None else []

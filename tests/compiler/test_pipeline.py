@@ -16,7 +16,6 @@ from hollama.ir.floating import FloatArithmetic
 from hollama.ir.interpreter import Segment, run
 from hollama.ir.quantised import QuantisedArithmetic
 from hollama.kernels import golden
-from hollama.models.decoder import build
 from hollama.models.table import ARCHITECTURES
 from tests.checkpoints import CHATML, byte_tokenizer, random_checkpoint
 
@@ -41,7 +40,7 @@ def test_quantised_logits_are_those_of_the_rounded_weights(tmp_path, architectur
     folder = random_checkpoint(tmp_path / "checkpoint", architecture)
     compile_checkpoint(folder, tmp_path / "model.hef", SETTINGS, quiet)
     checkpoint = open_checkpoint(folder)
-    graph, sources = build(checkpoint.shape)
+    graph, sources = checkpoint.architecture.build(checkpoint.shape)
     original = read_weights(graph, sources, checkpoint)
     tokens = byte_tokenizer().encode(DEFAULT_TEXT[:60]).ids
     with Hef.open(tmp_path / "model.hef") as hef:

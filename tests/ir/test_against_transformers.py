@@ -5,7 +5,6 @@ import pytest
 
 from hollama.ir.floating import FloatArithmetic
 from hollama.ir.interpreter import Segment, run
-from hollama.models.decoder import build
 from hollama.models.table import by_class
 
 torch = pytest.importorskip("torch", reason="needs the extra `train` (PyTorch, transformers)")
@@ -26,6 +25,8 @@ MODELS = {
     "qwen2": ("Qwen2ForCausalLM", "Qwen2Config", {}),
     "qwen2 tied": ("Qwen2ForCausalLM", "Qwen2Config", {"tie_word_embeddings": True}),
     "qwen3": ("Qwen3ForCausalLM", "Qwen3Config", {"head_dim": 32}),
+    "gpt2": ("GPT2LMHeadModel", "GPT2Config", {"n_inner": 96}),
+    "gpt2 with a head": ("GPT2LMHeadModel", "GPT2Config", {"tie_word_embeddings": False}),
 }
 
 
@@ -48,9 +49,12 @@ def test_logits_agree_with_transformers(name):
 
 
 def _build(class_name, config, model):
-    shape = by_class([class_name]).shape(config)
-    graph, sources = build(shape)
+    architecture = by_class([class_name])
+    shape = architecture.shape(config)
+    graph, sources = architecture.build(shape)
     state = {name: value.numpy() for name, value in model.state_dict().items()}
+    turned = {name for part in architecture.transposed for name in state if name.endswith(f".{part}.weight")}
+    state |= {name: state[name].T for name in turned}
     weights = {}
     for name, fused in sources.items():
         weights[name] = np.concatenate([state[f"{part}.weight"] for part in fused.parts])

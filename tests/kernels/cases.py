@@ -22,9 +22,10 @@ class Case:
     values: np.ndarray
     start: int
     of: tuple[Quantisation, Quantisation, Quantisation]
+    causal: bool = True
 
     def golden(self):
-        return golden.attention(self.query.astype(f32), self.keys, self.values, self.start, self.of)
+        return golden.attention(self.query.astype(f32), self.keys, self.values, self.start, self.of, self.causal)
 
     def step(self):
         q, k, _ = self.of

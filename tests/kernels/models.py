@@ -11,7 +11,8 @@ from hollama.ir.graph import Graph
 from hollama.ir.quantised import QuantisedPair, QuantisedWeights
 from hollama.kernels import golden
 from hollama.kernels.golden import PackedLinear, Quantisation
-from hollama.models.decoder import DecoderShape, build
+from hollama.models.decoder import DecoderShape
+from hollama.models.table import ARCHITECTURES
 
 f32 = np.float32
 
@@ -56,8 +57,12 @@ def random_weights(rng: np.random.Generator, graph: Graph, theta: golden.F32) ->
         if node.op == "embed":
             table = rng.integers(0, 1 << 16, (graph.output.width, node.width)).astype(np.uint16)
             ranges[node.name] = Quantisation(5e-5, int(rng.integers(30000, 36000)), 16)
-        elif node.op == "rms_norm":
+        elif node.op in ("rms_norm", "layer_norm"):
             norms[node.weight] = (1 + 0.1 * rng.standard_normal(node.width // node.heads)).astype(f32)
+            if node.bias:
+                norms[f"{node.weight}.bias"] = 0.1 * rng.standard_normal(node.width, f32)
+        elif node.op == "position":
+            norms[node.weight] = 0.5 * rng.standard_normal((200, node.width), f32)
         elif node.op == "linear":
             linears[node.weight] = random_linear(rng, widths[node.inputs[0]], node.width, node.bias)
             ranges[node.inputs[0]] = random_range(rng, int(rng.choice([8, 8, 16])))
@@ -91,8 +96,9 @@ def random_range(rng: np.random.Generator, bits: int) -> Quantisation:
     return Quantisation(float(f32(rng.uniform(0.01, 0.04) / (1 << (bits - 8)))), zero, bits)
 
 
-def random_model(seed: int, **changes: object) -> tuple[Graph, QuantisedWeights]:
+def random_model(seed: int, architecture: str | None = None, **changes: object) -> tuple[Graph, QuantisedWeights]:
     rng = np.random.default_rng(seed)
+    architecture = ARCHITECTURES[rng.choice(["llama", "gpt2"])] if architecture is None else ARCHITECTURES[architecture]
     shape = random_shape(rng, **changes)
-    graph, _ = build(shape)
+    graph, _ = architecture.build(shape)
     return graph, random_weights(rng, graph, shape.signed_theta)

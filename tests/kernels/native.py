@@ -34,9 +34,9 @@ class KvShape(ctypes.Structure):
 
 class Attention(ctypes.Structure):
     _fields_ = (
-        ("segment", ctypes.POINTER(Segment)), ("cache", c_int32), ("heads", c_int32), ("shape", KvShape),
-        ("query", c_void_p), ("query_stride", c_int64), ("zero_v", c_int32), ("scale_v", c_float), ("step", c_float),
-        ("out", Matrix),
+        ("segment", ctypes.POINTER(Segment)), ("cache", c_int32), ("heads", c_int32), ("bidirectional", c_int32),
+        ("shape", KvShape), ("query", c_void_p), ("query_stride", c_int64), ("zero_v", c_int32), ("scale_v", c_float),
+        ("step", c_float), ("out", Matrix),
     )  # fmt: skip
 
 
@@ -50,11 +50,14 @@ class Kernels(ctypes.Structure):
         ("linear", c_void_p),
         ("attend", function(ctypes.POINTER(Attention), c_int32, c_int32, c_int32, c_void_p)),
         ("norm", function(c_void_p, c_void_p, c_void_p, c_int32, c_double)),
+        ("layer_norm", function(*[c_void_p] * 4, c_int32, c_double)),
         ("quantise8", function(c_void_p, c_void_p, c_void_p, c_int32, c_float, c_int32)),
         ("quantise16", function(*[c_void_p] * 5, c_int32, c_float, c_int32)),
         ("quantise_query", function(c_void_p, c_void_p, c_int32, c_float)),
         ("rope", function(*[c_void_p] * 4, c_int32, c_int32)),
         ("gated", function(*[c_void_p] * 3, c_int32)),
+        ("gelu", function(*[c_void_p] * 2, c_int32)),
+        ("gelu_tanh", function(*[c_void_p] * 2, c_int32)),
         ("add", function(*[c_void_p] * 3, c_int32)),
         ("embed", function(c_void_p, c_void_p, c_int32, c_float, c_int32)),
         ("store", function(*[c_void_p] * 3, c_int32, c_int32, KvShape, c_float, c_int32, c_float, c_int32)),

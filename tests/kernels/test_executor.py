@@ -147,7 +147,8 @@ def test_any_model_any_batches_any_threads_any_adapters(seed, kernels, threads, 
 @pytest.mark.parametrize("kernels", SETS)
 def test_every_set_with_all_that_a_step_can_mix(kernels):
     """A long prompt, a chunk deep in a context, an answer, guesses: more threads than cores."""
-    twins = Twins(*random_model(5, hidden=130, intermediate=1100, head_dim=32, heads=6, kv_heads=2, qk_norm=True))
+    shape = {"hidden": 130, "intermediate": 1100, "head_dim": 32, "heads": 6, "kv_heads": 2, "qk_norm": True}
+    twins = Twins(*random_model(5, "llama", **shape))
     twins.close()
     twins = Twins(twins.graph, twins.weights, kernels, threads=5)
     a, b, c = (twins.open() for _ in range(3))
@@ -165,7 +166,7 @@ def test_every_set_with_all_that_a_step_can_mix(kernels):
 @pytest.mark.parametrize("kernels", SETS)
 def test_every_set_with_adapters_side_by_side(kernels):
     """Long runs of one adapter, neighbours with others and without, gated layers in pieces, logits of some rows."""
-    graph, weights = random_model(7, hidden=130, intermediate=1088, head_dim=32, heads=6, kv_heads=2, vocab=70)
+    graph, weights = random_model(7, "llama", hidden=130, intermediate=1088, head_dim=32, heads=6, kv_heads=2, vocab=70)
     twins = Twins(graph, with_adapters(3, graph, weights, 3), kernels, threads=3)
     contexts = [twins.open(adapter) for adapter in (0, 0, -1, 1, 2)]
     rng = np.random.default_rng(0)
@@ -180,7 +181,7 @@ def test_every_set_with_adapters_side_by_side(kernels):
 
 
 def test_an_adapter_changes_the_logits_of_its_context_only():
-    graph, weights = random_model(7, hidden=64)
+    graph, weights = random_model(7, "llama", hidden=64)
     arithmetic, adapted = QuantisedArithmetic(graph, weights, CONTEXT), with_adapters(3, graph, weights, 1)
     adapter = QuantisedAdapter.of(graph, adapted, "a0")
     batch = [Segment(arithmetic.cache(4), 0, [1, 2, 3, 4], adapter=x) for x in (None, adapter, None)]
@@ -188,19 +189,25 @@ def test_an_adapter_changes_the_logits_of_its_context_only():
     assert plain.tobytes() == other.tobytes() != changed.tobytes()
 
 
-def odd_graph() -> Graph:
+def odd_graph(causal: bool = True) -> Graph:
     """Values with several readers, of which nothing can be fused: a decoder that none of ours is."""
     size, width = 8, 16
     nodes = [
         Node("embed", "e", (), width, weight="e"),
         Node("rms_norm", "n", ("e",), width, weight="n", eps=1e-5),
-        Node("add", "twice", ("n", "e"), width),  # the norm is read as floats too
+        Node("position", "p", (), width, weight="p"),
+        Node("layer_norm", "ln", ("p",), width, weight="ln", eps=1e-5),  # without a bias
+        Node("gelu", "gelu", ("ln",), width),
+        Node("gelu_tanh", "gelu_tanh", ("gelu",), width),
+        Node("linear", "lg", ("gelu_tanh",), width, weight="l"),
+        Node("add", "ne", ("n", "e"), width),  # the norm is read as floats too
+        Node("add", "twice", ("ne", "lg"), width),
         Node("linear", "l", ("n",), width, weight="l"),
         Node("slice", "left", ("l",), 8, start=8),
         Node("linear", "s", ("left",), width, weight="s"),  # a part of a value goes into a linear layer
         Node("rope", "r", ("s",), width, heads=2),
         Node("add", "rl", ("r", "l"), width),  # the rotated value is read twice
-        Node("attention", "a", ("r", "rl", "twice"), width, heads=2, kv_heads=2),
+        Node("attention", "a", ("r", "rl", "twice"), width, heads=2, kv_heads=2, causal=causal),
         Node("gated", "g", ("a", "s"), width),
         Node("add", "sum", ("g", "a"), width),
         Node("linear", "m", ("g",), width, weight="l"),  # a layer used twice
@@ -212,11 +219,27 @@ def odd_graph() -> Graph:
     return Graph(tuple(nodes), size, 2, 1)
 
 
-def odd_twins(**rest: object) -> Twins:
-    graph = odd_graph()
+def odd_twins(causal: bool = True, **rest: object) -> Twins:
+    graph = odd_graph(causal)
     theta = np.array([-1, -0.5, -0.1, -0.01, 1, 0.5, 0.1, 0.01], np.float32)
     weights = random_weights(np.random.default_rng(1), graph, theta)
     return Twins(graph, with_adapters(1, graph, weights, 2), **rest)
+
+
+@pytest.mark.parametrize("kernels", SETS)
+def test_whole_texts_that_see_themselves(kernels):
+    twins = odd_twins(causal=False, kernels=kernels)
+    twins.step({twins.open(): ([*range(21), *range(20), *range(21)], 3), twins.open(): ([1, 2], 2)})
+    twins.step({twins.open(): ([4], 1), twins.open(): (list(range(17)), 17)})
+    twins.close()
+
+
+def test_more_context_than_there_are_positions_is_refused():
+    graph, weights = odd_twins().graph, odd_twins().weights
+    with pytest.raises(BackendError, match="200 positions, 201 were asked for"):
+        compile_program(graph, weights, Layout(SETS[0], 1, ROWS, 201, MEMORY))
+    with pytest.raises(BackendError, match="200 positions, 201 were asked for"):
+        QuantisedArithmetic(graph, weights, 201)
 
 
 @pytest.mark.parametrize("kernels", SETS)

@@ -162,6 +162,37 @@ def test_silu(values):
     assert np.allclose(golden.silu(x), x / (1 + np.exp(-x.astype(float))), rtol=1e-5, atol=1e-30)
 
 
+def test_gelu_is_that_of_the_library():
+    x = np.linspace(-14, 14, 20_001).astype(f32)
+    exact = np.array([value * (1 + math.erf(value / math.sqrt(2))) / 2 for value in x.tolist()])
+    assert np.abs(golden.gelu(x) - exact).max() < 5e-7
+    by_tanh = [v * (1 + math.tanh(math.sqrt(2 / math.pi) * (v + 0.044715 * v**3))) / 2 for v in x.tolist()]
+    assert np.abs(golden.gelu_tanh(x) - by_tanh).max() < 1e-6
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(16, 900), st.floats(0.0, 1000.0))
+def test_layer_norm_in_any_order(seed, n, middle):
+    rng = np.random.default_rng(seed)
+    x, weight, bias = rng.standard_normal((3, n), f32)
+    x += f32(middle)
+    exact = (x - x.mean(dtype=float)) / np.sqrt(x.var(dtype=float) + 1e-5) * weight + bias
+    found = golden.layer_norm(x, weight, bias, 1e-5)
+    assert np.abs(found - exact).max() < 1e-5 * (3 + middle)
+    order = rng.permutation(n)
+    assert golden.layer_norm(x[order], weight[order], bias[order], 1e-5).tobytes() == found[order].tobytes()
+
+
+def test_an_encoders_token_sees_the_whole_text():
+    rng = np.random.default_rng(0)
+    of = (Quantisation(3e-4, 32768, 16), Quantisation(0.02, 100), Quantisation(0.03, 140))
+    query = rng.integers(-32768, 32768, (9, 4, 8)).astype(f32)
+    keys, values = rng.integers(0, 256, (2, 2, 9, 8), np.uint8)
+    whole = golden.attention(query, keys, values, 0, of, causal=False)
+    for row in range(9):
+        last = golden.attention(query[row : row + 1], keys, values, 8, of)  # sees all the others
+        assert last.tobytes() == whole[row : row + 1].tobytes()
+
+
 @pytest.mark.parametrize("base", [10000.0, 1e6])
 def test_cos_sin_are_those_of_the_library_to_a_last_digit(base):
     theta = (base ** (-np.arange(0, 64, 2) / 64)).astype(f32)

@@ -1,6 +1,7 @@
 """Attention of every instruction set this machine can run: golden's bits, from pages as the native engine has them."""
 
 import ctypes
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ def attend(library, kernels, case, split=None, caches=1, cache=0, first_row=0):
     out = np.full((first_row + rows, heads * d + 3), 7, f32)
     segment = Segment(first_row, rows, case.start, ctypes.cast(pointers, ctypes.c_void_p))
     attention = Attention(
-        ctypes.pointer(segment), cache, heads, KvShape(d, kv_heads, caches), query.ctypes.data, query.shape[1],
+        ctypes.pointer(segment), cache, heads, not case.causal, KvShape(d, kv_heads, caches), query.ctypes.data, query.shape[1],
         case.of[2].zero_point, case.of[2].scale, case.step(), Matrix(out.ctypes.data, out.shape[1]),
     )  # fmt: skip
     size = library.attention_scratch(total, heads // kv_heads, d)
@@ -44,11 +45,11 @@ def attend(library, kernels, case, split=None, caches=1, cache=0, first_row=0):
 @given(
     st.integers(0, 2**32 - 1), st.integers(0, 200), st.integers(1, 40), st.integers(1, 2),
     st.sampled_from([1, 2, 3, 5, 6, 7, 8, 17]), st.sampled_from([4, 8, 16, 20, 48, 64, 80, 128, 192, 256]),
-    st.sampled_from([0.01, 1.0, 4.0, 300.0]),
+    st.sampled_from([0.01, 1.0, 4.0, 300.0]), st.booleans(),
 )  # fmt: skip
-def test_attention(library, kernels, seed, start, rows, kv_heads, group, d, spread):
+def test_attention(library, kernels, seed, start, rows, kv_heads, group, d, spread, causal):
     rng = np.random.default_rng(seed)
-    case = random_case(rng, start, rows, kv_heads, group, d, spread)
+    case = replace(random_case(rng, start, rows, kv_heads, group, d, spread), causal=causal)
     split, first_row = int(rng.integers(1, rows + 1)), int(rng.integers(3))
     found = attend(library, kernels, case, split, caches=2, cache=int(rng.integers(2)), first_row=first_row)
     same_bits(found, case.golden())

@@ -52,6 +52,21 @@ def test_norm_of_extremes(kernels, x):
     same_bits(out, expected)
 
 
+@everywhere
+@given(seeds, lengths, st.integers(-149, 120), st.floats(-9, 9), st.sampled_from([0.0, 1e-12, 1e-5]), st.booleans())
+def test_layer_norm(kernels, seed, n, magnitude, middle, eps, biased):
+    rng = np.random.default_rng(seed)
+    x = np.ldexp(rng.uniform(middle - 1, middle + 1, n).astype(f32), magnitude)
+    weight, bias = rng.standard_normal((2, n), f32)
+    out = np.empty(n, f32)
+    with np.errstate(all="ignore"):
+        expected = golden.layer_norm(x, weight, bias if biased else None, eps)
+    address = bias.ctypes.data if biased else None
+    kernels.layer_norm(x.ctypes.data, weight.ctypes.data, address, out.ctypes.data, n, eps)
+    same = out.view(np.uint32) == expected.view(np.uint32)
+    assert np.all(same | np.isnan(expected))
+
+
 def quantised(kernels, x, of):
     """q, and the sums that come with it, as the native engine stores them."""
     n, filled = len(x), -len(x) % 64 + len(x)
@@ -132,6 +147,17 @@ def test_gate_around_the_end_of_exp2(kernels):
     out, up = np.empty_like(gate), np.ones_like(gate)
     kernels.gated(gate.ctypes.data, up.ctypes.data, out.ctypes.data, len(gate))
     same_bits(out, golden.silu(gate))
+
+
+@everywhere
+@given(seeds, lengths, st.sampled_from([0.01, 1, 5, 30]), st.sampled_from(["gelu", "gelu_tanh"]), st.booleans())
+def test_gelu(kernels, seed, n, magnitude, name, in_place):
+    x = values(np.random.default_rng(seed), n, magnitude)
+    with np.errstate(over="ignore"):
+        expected = getattr(golden, name)(x)
+    out = x if in_place else np.empty(n, f32)
+    getattr(kernels, name)(x.ctypes.data, out.ctypes.data, n)
+    same_bits(out, expected)
 
 
 @everywhere

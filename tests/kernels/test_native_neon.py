@@ -16,7 +16,7 @@ from tests.kernels.native import same_bits
 COMPILER, EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64"
 EXACT = ("-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")
 FLAGS = ("-std=gnu11", "-static", "-O3", *EXACT, "-Wall", "-Wextra", "-Werror")
-ATTEND, NORM, QUANTISE, GATED = range(4)
+ATTEND, NORM, QUANTISE, GATED, LAYER_NORM, GELU = range(6)
 f32 = np.float32
 
 
@@ -84,10 +84,12 @@ def test_elementwise(replay):
     tiny, eps, of = np.ldexp(x, -140), f32(1e-6), Quantisation(0.3, 100)
     cases = [
         ((NORM, 1003, eps, 0), [x, y]), ((NORM, 1003, eps, 0), [tiny, y]), ((GATED, 1003, 0, 0), [x * 5, y]),
+        ((LAYER_NORM, 1003, eps, 0), [x, y, tiny]), ((GELU, 1003, 0, 0, 0), [x]), ((GELU, 1003, 1, 0, 0), [x]),
         ((QUANTISE, 1003, of.zero_point, f32(1) / f32(of.scale), 0), [x]),
     ]  # fmt: skip
     found = replay(cases)
     expected = [golden.rms_norm(x, y, float(eps)), golden.rms_norm(tiny, y, float(eps)), golden.silu(x * f32(5)) * y]
-    same_bits(np.frombuffer(found[: 12 * 1003], f32), np.concatenate(expected))
-    quantised = np.frombuffer(found[12 * 1003 :], np.int8)
+    expected += [golden.layer_norm(x, y, tiny, float(eps)), golden.gelu(x), golden.gelu_tanh(x)]
+    same_bits(np.frombuffer(found[: 24 * 1003], f32), np.concatenate(expected))
+    quantised = np.frombuffer(found[24 * 1003 :], np.int8)
     assert quantised.tolist() == (golden.quantise(x, of) + of.zero_point - 128).astype(int).tolist()

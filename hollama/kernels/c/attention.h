@@ -27,7 +27,8 @@ typedef struct { /* pairs [first, first + count) of one kv head */
 static inline int32_t pages_of(int32_t tokens) { return (tokens + PAGE_TOKENS - 1) / PAGE_TOKENS; }
 
 static inline int32_t visible_to(const Pairs *pairs, int32_t i) {
-    return pairs->attention->segment->start + (pairs->first + i) / pairs->group + 1;
+    const Segment *segment = pairs->attention->segment;
+    return segment->start + (pairs->attention->bidirectional ? segment->rows : (pairs->first + i) / pairs->group + 1);
 }
 
 static inline size_t row_of(const Pairs *pairs, int32_t i) {

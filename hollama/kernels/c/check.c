@@ -165,6 +165,11 @@ static bool check_instruction(const Spec *s, const Instruction *x) {
     case NORM:
         return within(x->heads, 1, x->width) && x->width % x->heads == 0 && has_weight(x, 0, x->width / x->heads) &&
                holds(s, x->a, FLOATS, selected, x->width) && has_outputs(s, x, selected);
+    case LAYER_NORM:
+        return has_weight(x, 0, x->width) && (!x->weights[1] || has_weight(x, 1, x->width)) &&
+               holds(s, x->a, FLOATS, selected, x->width) && has_outputs(s, x, selected);
+    case POSITION:
+        return has_weight(x, 0, (int64_t)s->context * x->width) && holds(s, x->output, FLOATS, 0, x->width);
     case QUANTISE:
         return holds(s, x->a, FLOATS, selected, x->width) && is_activation(s, x->quantised, selected, x->width);
     case LINEAR: return check_linear(s, x, selected);
@@ -176,6 +181,9 @@ static bool check_instruction(const Spec *s, const Instruction *x) {
     case GATED:
         return holds(s, x->a, FLOATS, selected, x->width) && holds(s, x->b, FLOATS, selected, x->width) &&
                has_outputs(s, x, selected);
+    case GELU:
+    case GELU_TANH:
+        return holds(s, x->a, FLOATS, selected, x->width) && has_outputs(s, x, selected);
     case ADD:
         return holds(s, x->a, FLOATS, selected, x->width) && holds(s, x->b, FLOATS, selected, x->width) &&
                holds(s, x->output, FLOATS, selected, x->width);

@@ -22,18 +22,22 @@
 #define DECLARE_ATTENTION(S) void attend_##S(const Attention *, int32_t, int32_t, int32_t, void *);
 #define DECLARE_ELEMENTWISE(S) \
     void norm_##S(const float *, const float *, float *, int32_t, double); \
+    void layer_norm_##S(const float *, const float *, const float *, float *, int32_t, double); \
     void quantise8_##S(const float *, int8_t *, int32_t *, int32_t, float, int32_t); \
     void quantise16_##S(const float *, int8_t *, int8_t *, int32_t *, int32_t *, int32_t, float, int32_t); \
     void quantise_query_##S(const float *, int16_t *, int32_t, float); \
     void rope_##S(const float *, const float *, const float *, float *, int32_t, int32_t); \
     void gated_##S(const float *, const float *, float *, int32_t); \
+    void gelu_##S(const float *, float *, int32_t); \
+    void gelu_tanh_##S(const float *, float *, int32_t); \
     void add_##S(const float *, const float *, float *, int32_t); \
     void embed_##S(const uint16_t *, float *, int32_t, float, int32_t); \
     void store_##S(const float *, const float *, int8_t *, int32_t, int32_t, KvShape, float, int32_t, float, int32_t);
 
 #define ELEMENTWISE(S) \
-    .norm = norm_##S, .quantise8 = quantise8_##S, .quantise16 = quantise16_##S, .quantise_query = quantise_query_##S, \
-    .rope = rope_##S, .gated = gated_##S, .add = add_##S, .embed = embed_##S, .store = store_##S
+    .norm = norm_##S, .layer_norm = layer_norm_##S, .quantise8 = quantise8_##S, .quantise16 = quantise16_##S, \
+    .quantise_query = quantise_query_##S, .rope = rope_##S, .gated = gated_##S, .gelu = gelu_##S, \
+    .gelu_tanh = gelu_tanh_##S, .add = add_##S, .embed = embed_##S, .store = store_##S
 
 DECLARE_LINEAR(portable)
 DECLARE_ATTENTION(portable)

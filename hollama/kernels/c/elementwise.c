@@ -1,4 +1,4 @@
-/* Norm, quantisation, rotary embedding, gate, sum, embedding and the store into a page: golden's operations on rows of
+/* Norms, quantisation, rotary embedding, gates, sum, embedding and the store into a page: golden's operations on rows of
  * floats. Compiled once for each instruction set, as SET; the compiler vectorises every loop. Knows no other kernel. */
 #include "arithmetic.h"
 #include "kernels.h"
@@ -40,6 +40,25 @@ void NAMED(norm, SET)(const float *x, const float *weight, float *out, int32_t n
     const float inverse = (float)(1 / sqrt(mean == 0 ? 1 : mean));
     INDEPENDENT
     for (int32_t i = 0; i < n; i++) out[i] = x[i] * inverse * weight[i];
+}
+
+static int64_t sum_of(const float *x, int32_t n, int32_t shift) {
+    const int32_t first = shift < 127 ? shift : 127;
+    const float one = power_of_two(first), other = power_of_two(shift - first);
+    int64_t sum = 0;
+    for (int32_t i = 0; i < n; i++) sum += rounded(x[i] * one * other);
+    return sum;
+}
+
+void NAMED(layer_norm, SET)(const float *x, const float *weight, const float *bias, float *out, int32_t n,
+                            double eps) {
+    const int32_t exponent = largest_exponent(x, n);
+    const float mean = (float)(ldexp((double)sum_of(x, n, 22 - exponent), exponent - 22) / n);
+    INDEPENDENT
+    for (int32_t i = 0; i < n; i++) out[i] = x[i] - mean;
+    NAMED(norm, SET)(out, weight, out, n, eps);
+    if (bias)
+        for (int32_t i = 0; i < n; i++) out[i] += bias[i];
 }
 
 /* q - shift of n values. */
@@ -106,14 +125,42 @@ void NAMED(rope, SET)(const float *restrict x, const float *restrict cosine, con
     }
 }
 
-static inline float silu(float x) {
-    const float t = exp2_below_one(-(fabsf(x) * 0x1.715476p0f));
-    return x * ((x >= 0 ? 1 : t) / (1 + t));
+/* The logistic function of u / log2(e). */
+static inline float logistic(float u) {
+    const float t = exp2_below_one(-fabsf(u));
+    return (u >= 0 ? 1 : t) / (1 + t);
 }
+
+/* The share of a normal distribution beyond |x|. */
+static inline float normal_tail(float x) {
+    const float t = 1 / (1 + 0x1.da6710p-3f * fabsf(x));
+    float y = 0x1.0fb844p-1f;
+    y = y * t + -0x1.7401c6p-1f;
+    y = y * t + 0x1.6be1c6p-1f;
+    y = y * t + -0x1.23531cp-3f;
+    y = y * t + 0x1.04f20cp-3f;
+    return y * t * exp2_below_one(x * x * -0x1.715476p-1f);
+}
+
+static inline float silu(float x) { return x * logistic(x * 0x1.715476p0f); }
 
 void NAMED(gated, SET)(const float *gate, const float *up, float *out, int32_t n) {
     INDEPENDENT
     for (int32_t i = 0; i < n; i++) out[i] = silu(gate[i]) * up[i];
+}
+
+void NAMED(gelu, SET)(const float *x, float *out, int32_t n) {
+    INDEPENDENT
+    for (int32_t i = 0; i < n; i++) {
+        const float tail = normal_tail(x[i]);
+        out[i] = x[i] * (x[i] >= 0 ? 1 - tail : tail);
+    }
+}
+
+void NAMED(gelu_tanh, SET)(const float *x, float *out, int32_t n) {
+    INDEPENDENT
+    for (int32_t i = 0; i < n; i++)
+        out[i] = x[i] * logistic(x[i] * (0x1.26aec2p+1f + 0x1.a5a7d0p-4f * (x[i] * x[i])));
 }
 
 void NAMED(add, SET)(const float *x, const float *y, float *out, int32_t n) {

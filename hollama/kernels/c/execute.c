@@ -49,6 +49,12 @@ static void norm_heads(const Program *p, const float *from, const Instruction *x
         p->kernels->norm(from + h * size, x->weights[which], to + h * size, size, x->eps[which]);
 }
 
+static void layer_norm_row(const Program *p, const Instruction *x, int32_t row, int32_t thread) {
+    float *to = x->output.buffer < 0 ? thread_rows(p, thread) : floats(p, x->output, row);
+    p->kernels->layer_norm(floats(p, x->a, row), x->weights[0], x->weights[1], to, x->width, x->eps[0]);
+    if (x->quantised.buffer >= 0) quantise(p, x, row, 0, to, x->width);
+}
+
 static void norm_row(const Program *p, const Instruction *x, int32_t row, int32_t thread) {
     float *to = x->output.buffer < 0 ? thread_rows(p, thread) : floats(p, x->output, row);
     norm_heads(p, floats(p, x->a, row), x, 0, to, x->heads, x->width / x->heads);
@@ -90,6 +96,11 @@ static void run_row(const Program *p, const Instruction *x, int32_t row, int32_t
                  x->zero_point[0]);
         break;
     case NORM: norm_row(p, x, row, thread); break;
+    case LAYER_NORM: layer_norm_row(p, x, row, thread); break;
+    case POSITION:
+        memcpy(floats(p, x->output, row), x->weights[0] + (int64_t)p->positions[row] * x->width,
+               (size_t)x->width * sizeof(float));
+        break;
     case QUANTISE: quantise(p, x, row, 0, floats(p, x->a, row), x->width); break;
     case ROPE: {
         const int64_t angle = (int64_t)p->positions[row] * size;
@@ -195,7 +206,8 @@ static void run_attention(const Program *p, const Instruction *x, int32_t item, 
     const Segment *segment = &p->segments[block.segment];
     const Rows *queries = &p->rows[x->a.buffer];
     const int32_t head = item % shape.kv_heads, width = x->width / shape.kv_heads;
-    const Attention attention = {.segment = segment, .cache = x->index, .heads = x->heads, .shape = shape,
+    const Attention attention = {.segment = segment, .cache = x->index, .heads = x->heads,
+                                 .bidirectional = x->bidirectional, .shape = shape,
                                  .query = queries->queries + x->a.column, .query_stride = queries->stride,
                                  .zero_v = x->zero_point[2], .scale_v = x->scale[2], .step = x->scale[1],
                                  .out = {floats(p, x->output, 0), p->rows[x->output.buffer].stride}};
@@ -207,11 +219,21 @@ static void run_attention(const Program *p, const Instruction *x, int32_t item, 
     }
 }
 
-static void run_gated(const Program *p, const Instruction *x, int32_t item, int32_t size, int32_t thread) {
+/* Gates and GELUs are dealt out by columns. */
+static bool has_columns(const Instruction *x) {
+    return x->operation == GATED || x->operation == GELU || x->operation == GELU_TANH;
+}
+
+static void run_columns(const Program *p, const Instruction *x, int32_t item, int32_t size, int32_t thread) {
     const int32_t chunks = up(x->width, size), row = item / chunks, column = item % chunks * size;
     const int32_t n = x->width - column < size ? x->width - column : size;
     float *to = x->output.buffer < 0 ? thread_rows(p, thread) : floats(p, x->output, row) + column;
-    p->kernels->gated(floats(p, x->a, row) + column, floats(p, x->b, row) + column, to, n);
+    const float *from = floats(p, x->a, row) + column;
+    switch ((Operation)x->operation) {
+    case GELU: p->kernels->gelu(from, to, n); break;
+    case GELU_TANH: p->kernels->gelu_tanh(from, to, n); break;
+    default: p->kernels->gated(from, floats(p, x->b, row) + column, to, n);
+    }
     if (x->quantised.buffer >= 0) quantise(p, x, row, column, to, n);
 }
 
@@ -242,8 +264,8 @@ void execute(void *program, int32_t stage, int32_t item, int32_t thread) {
     const int32_t size = p->sizes[stage], first = item * size;
     if (x->operation == ATTEND) {
         run_attention(p, x, item, thread);
-    } else if (x->operation == GATED) {
-        run_gated(p, x, item, size, thread);
+    } else if (has_columns(x)) {
+        run_columns(p, x, item, size, thread);
     } else if (x->operation == GATED_LINEAR) {
         run_gated_linear(p, x, item, size, thread);
     } else if (x->operation == ADAPT) {
@@ -341,7 +363,7 @@ void plan_step(Program *p, int32_t segment_count) {
             const Linear *layer = &p->layers[x->index].linear;
             size = rows ? panels_an_item(p, layer, rows) : 1;
             count = rows ? up(layer->panels, size) : 0;
-        } else if (x->operation == GATED) {
+        } else if (has_columns(x)) {
             size = columns_an_item(p, x, rows);
             count = rows * up(x->width, size);
         } else if (x->operation == GATED_LINEAR) {

@@ -8,7 +8,8 @@
 #include "kernels.h"
 
 typedef enum {
-    EMBED, NORM, QUANTISE, LINEAR, ROPE, PREPARE, ATTEND, GATED, ADD, SELECT, GATED_LINEAR, ADAPT, OPERATIONS
+    EMBED, NORM, QUANTISE, LINEAR, ROPE, PREPARE, ATTEND, GATED, ADD, SELECT, GATED_LINEAR, ADAPT, LAYER_NORM, GELU,
+    GELU_TANH, POSITION, OPERATIONS
 } Operation;
 
 /* f32; activations of 8 and of 16 bits; queries (int16) */
@@ -36,7 +37,7 @@ typedef struct { /* columns of a buffer from `column` on; buffer -1: nothing */
  *                                                    `quantised` (queries), k and v to cache `index`;
  *                                                    scale[0..2], zero_point[1..2] of q, k, v
  *   ATTEND    a                output?, quantised?   queries over cache `index`; scale[1] = the step of the scores,
- *                                                    scale[2], zero_point[2] of v
+ *                                                    scale[2], zero_point[2] of v; bidirectional: see Attention
  *   GATED     a, b             output?, quantised?
  *   ADD       a, b             output
  *   SELECT    a                output                the wanted rows
@@ -44,10 +45,13 @@ typedef struct { /* columns of a buffer from `column` on; buffer -1: nothing */
  *                                                    scale[1], zero_point[1] of a
  *   ADAPT     a                quantised             a quantised: scale[0], zero_point[0]; the adapters' layers down,
  *                                                    by `site`; bytes
+ *   LAYER_NORM    a            output?, quantised?   weights[0], eps[0]; weights[1]: a bias, or NULL
+ *   GELU, GELU_TANH  a         output?, quantised?
+ *   POSITION                   output                a row of weights[0], [context][x], for each token's position
  *
  * Else scale[0] and zero_point[0] are those of `quantised` wherever that holds activations. */
 typedef struct {
-    int32_t operation, width, heads, index, rotate, site;
+    int32_t operation, width, heads, index, rotate, site, bidirectional;
     Operand a, b, c, output, quantised;
     const float *weights[2];
     int64_t weight_counts[2]; /* floats */

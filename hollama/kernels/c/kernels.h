@@ -49,6 +49,7 @@ typedef struct { int32_t head_dim, kv_heads, caches; } KvShape;
 typedef struct {
     const Segment *segment;
     int32_t cache, heads;
+    int32_t bidirectional; /* 0: a row sees the tokens up to its own; else: all up to the segment's last */
     KvShape shape;
     const int16_t *query; /* [rows of the step][heads * d] = q - 32768 */
     int64_t query_stride; /* in int16 */
@@ -67,6 +68,8 @@ typedef struct { /* the functions of one instruction set */
     void (*attend)(const Attention *, int32_t kv_head, int32_t first_row, int32_t rows, void *scratch);
     /* One row, or one head of it. */
     void (*norm)(const float *x, const float *weight, float *out, int32_t n, double eps);
+    /* One row; bias may be NULL. */
+    void (*layer_norm)(const float *x, const float *weight, const float *bias, float *out, int32_t n, double eps);
     /* n values; the filling up to a multiple of 64 is written as 0. inverse = f32(1 / scale). */
     void (*quantise8)(const float *x, int8_t *low, int32_t *sums, int32_t n, float inverse, int32_t zero_point);
     void (*quantise16)(const float *x, int8_t *low, int8_t *high, int32_t *low_sums, int32_t *high_sums, int32_t n,
@@ -75,6 +78,8 @@ typedef struct { /* the functions of one instruction set */
     /* One row; cosine and sine [d] of its position; out may not be x. */
     void (*rope)(const float *x, const float *cosine, const float *sine, float *out, int32_t heads, int32_t d);
     void (*gated)(const float *gate, const float *up, float *out, int32_t n);
+    void (*gelu)(const float *x, float *out, int32_t n);
+    void (*gelu_tanh)(const float *x, float *out, int32_t n);
     void (*add)(const float *x, const float *y, float *out, int32_t n);
     void (*embed)(const uint16_t *row, float *out, int32_t n, float scale, int32_t zero_point);
     /* One token's heads into its page. */

@@ -12,9 +12,12 @@
 void NAMED(attend, SET)(const Attention *, int32_t, int32_t, int32_t, void *);
 void norm_portable(const float *, const float *, float *, int32_t, double);
 void quantise8_portable(const float *, int8_t *, int32_t *, int32_t, float, int32_t);
+void layer_norm_portable(const float *, const float *, const float *, float *, int32_t, double);
+void gelu_portable(const float *, float *, int32_t);
+void gelu_tanh_portable(const float *, float *, int32_t);
 void gated_portable(const float *, const float *, float *, int32_t);
 
-enum { ATTEND, NORM, QUANTISE, GATED };
+enum { ATTEND, NORM, QUANTISE, GATED, LAYER_NORM, GELU };
 
 typedef struct {
     int32_t operation, a, b, c, d, e;
@@ -71,6 +74,17 @@ static void run(const Case *of) {
         case GATED: {
             const float *gate = taken(n * sizeof *gate), *up = taken(n * sizeof *up);
             gated_portable(gate, up, out, of->a);
+            give(out, n * sizeof *out);
+            break;
+        }
+        case LAYER_NORM: {
+            const float *x = taken(n * sizeof *x), *weight = taken(n * sizeof *weight), *bias = taken(n * sizeof *bias);
+            layer_norm_portable(x, weight, bias, out, of->a, of->x);
+            give(out, n * sizeof *out);
+            break;
+        }
+        case GELU: {
+            (of->b ? gelu_tanh_portable : gelu_portable)(taken(n * sizeof *out), out, of->a);
             give(out, n * sizeof *out);
             break;
         }
