@@ -282,11 +282,10 @@ void execute(void *program, int32_t stage, int32_t item, int32_t thread) {
 
 static int32_t most(int32_t a, int32_t b) { return a > b ? a : b; }
 
-/* Many rows: pairs of panels, which stay in the cache. Few: long runs, which the machine reads ahead. */
+/* Pairs of panels, and long runs of them, which the machine reads ahead. */
 static int32_t panels_an_item(const Program *p, const Linear *layer, int32_t rows) {
-    const int32_t threads = team_threads(p->team);
-    const int32_t worth = up(ITEM_BLOCKS, (int64_t)layer->blocks * rows);
-    return most(rows >= MANY_ROWS ? 2 : up(layer->panels, threads * RUNS), worth);
+    const int32_t share = up(layer->panels, team_threads(p->team) * RUNS);
+    return up(most(share, up(ITEM_BLOCKS, (int64_t)layer->blocks * rows)), 2) * 2;
 }
 
 /* Whole groups of 64 columns: only the last one has a filling to write. */
