@@ -76,12 +76,12 @@ class Arithmetic(Protocol):
 
 def run(graph: Graph, arithmetic: Arithmetic, batch: Sequence[Segment], watch: Watch | None = None) -> F32:
     """Logits (wanted rows of all segments in order, vocabulary). `watch` sees every value by its name."""
-    step = _Step.of(batch)
+    step = Step.of(batch)
     adapting = _Adapting(graph, batch, step.wanted)
     values: dict[str, F32] = {}
     for index, node in enumerate(graph.nodes):
         inputs = [values[name] for name in node.inputs]
-        value = values[node.name] = _evaluate(arithmetic, node, inputs, step)
+        value = values[node.name] = evaluate(arithmetic, node, inputs, step)
         if adapting.adapters:
             adapting.adapt(node, inputs, value)
         if watch is not None:
@@ -118,7 +118,9 @@ class _Adapting:
 
 
 @dataclass(frozen=True)
-class _Step:
+class Step:
+    """A batch as arrays: the rows of each segment, and of each row its token and position."""
+
     batch: Sequence[Segment]
     slices: list[slice]
     tokens: NDArray[np.int64]
@@ -126,7 +128,7 @@ class _Step:
     wanted: NDArray[np.int64]
 
     @classmethod
-    def of(cls, batch: Sequence[Segment]) -> _Step:
+    def of(cls, batch: Sequence[Segment]) -> Step:
         ends = np.cumsum([len(segment.tokens) for segment in batch])
         slices = [slice(int(end) - len(segment.tokens), int(end)) for end, segment in zip(ends, batch, strict=True)]
         positions = [segment.start + np.arange(len(segment.tokens)) for segment in batch]
@@ -139,7 +141,8 @@ class _Step:
         return cls(batch, slices, tokens, np.concatenate(positions), np.array(wanted, np.int64))
 
 
-def _evaluate(arithmetic: Arithmetic, node: Node, inputs: list[F32], step: _Step) -> F32:
+def evaluate(arithmetic: Arithmetic, node: Node, inputs: list[F32], step: Step) -> F32:
+    """The value of one node; adapters are not its concern."""
     match node.op:
         case "embed":
             return arithmetic.embed(node, step.tokens)
@@ -169,7 +172,7 @@ def _evaluate(arithmetic: Arithmetic, node: Node, inputs: list[F32], step: _Step
             return inputs[0][step.wanted]
 
 
-def _attend(arithmetic: Arithmetic, node: Node, inputs: list[F32], step: _Step) -> F32:
+def _attend(arithmetic: Arithmetic, node: Node, inputs: list[F32], step: Step) -> F32:
     q, k, v = inputs
     parts = [
         arithmetic.attention(node, q[rows], k[rows], v[rows], segment.cache, segment.start)
