@@ -54,6 +54,8 @@ class Terms:
     logprobs: bool = False
     top_logprobs: int = 0
     render_only: bool = False
+    echo: bool = False  # the answer begins with its prompt; with logprobs, with those of the prompt too
+    answered: bool = True  # False: only the prompt is evaluated
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class GenerateRequest:
     suffix: str = ""
     system: str | None = None  # None: the model's own
     template: str | None = None  # None: the model's own
+    tokens: tuple[int, ...] = ()  # the prompt as token ids, in place of text; it has to be raw
     raw: bool = False
     context: tuple[int, ...] = ()
     images: tuple[bytes, ...] = ()
@@ -83,10 +86,10 @@ class GenerateRequest:
 
 @dataclass(frozen=True)
 class TokenLogprob:
-    """Natural logarithm of a token's probability, before any sampler touched the logits."""
+    """Natural logarithm of a token's probability, before any sampler touched the logits; None where none is known."""
 
     token: str
-    logprob: float
+    logprob: float | None
     bytes: tuple[int, ...]
     top: tuple[TokenLogprob, ...] = ()
 

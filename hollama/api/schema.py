@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hollama.api.decode import Anything, Items, Members, Named, Scalar, Struct, Type
+from hollama.api.openai.prompts import prompts
 from hollama.api.values import THINK_LEVELS, keep_alive, property_type, think
 
 Schema = dict[str, Any]
@@ -25,6 +26,13 @@ _SCALARS: dict[str, Schema] = {
 _CHECKED: dict[Callable[[Any], Any], Schema] = {  # values that a table leaves to a function
     keep_alive: {"type": ["number", "string"]},
     think: {"anyOf": [{"type": "boolean"}, {"enum": list(THINK_LEVELS)}]},
+    prompts: {
+        "anyOf": [
+            {"type": "string"},
+            {"type": "array", "items": {"type": ["string", "integer"]}},
+            {"type": "array", "items": {"type": "array", "items": {"type": "integer"}}},
+        ]
+    },
     property_type: {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
 }
 

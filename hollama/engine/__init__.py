@@ -7,7 +7,7 @@ with a context of the `ContextPool`, an `Answer` and its `Chain` of samplers. A 
 from __future__ import annotations
 
 from hollama.engine.engine import Engine
-from hollama.engine.job import End, Job, Listener, Token
+from hollama.engine.job import End, Job, Listener, Scored, Token
 from hollama.engine.stream import Stream
 
-__all__ = ["End", "Engine", "Job", "Listener", "Stream", "Token"]
+__all__ = ["End", "Engine", "Job", "Listener", "Scored", "Stream", "Token"]

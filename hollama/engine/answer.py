@@ -6,9 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from hollama.engine.chain import Chain, logprobs
+import numpy as np
+from numpy.typing import NDArray
+
+from hollama.engine.chain import Chain, logprobs, require_finite
 from hollama.engine.drafter import Drafter
-from hollama.engine.job import End, Job, Token
+from hollama.engine.job import End, Job, Scored, Token
 from hollama.engine.tokens import Tokens
 from hollama.interfaces import Logits
 from hollama.sampling.options import integer
@@ -24,7 +27,7 @@ class Delivery(Protocol):
     @property
     def cancelled(self) -> bool: ...
 
-    def put(self, event: Token | End | BaseException) -> None: ...
+    def put(self, event: Token | Scored | End | BaseException) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -51,28 +54,47 @@ class Answer:
         self._cached = 0
         self._tokens: list[int] = []
         self._generated = 0
+        self._scored = ticket.job.scored_from or len(self.window)
         self._drafter = Drafter()
         self._clock = clock
         self._started = self._spoke = 0
 
     @property
     def full(self) -> bool:
-        """Whether the window leaves no room for the token it leads to."""
-        return len(self.window) >= self.ticket.context
+        """Whether the window, after its prompt, leaves no room for the token it leads to."""
+        return self._generated > 0 and len(self.window) >= self.ticket.context
+
+    @property
+    def mute(self) -> int:
+        """How many tokens at the window's start there are whose logits nobody wants."""
+        return (self._scored if self._scored < len(self.ticket.job.prompt) else len(self.window)) - 1
 
     def start(self, held: int) -> None:
         """Note that its first step comes, in a context that holds `held` tokens of its window already."""
         if not self._started:
             self._started, self._cached = self._clock(), held
 
+    def score(self, rows: NDArray[np.float32]) -> list[Scored]:
+        """Log-probabilities of the prompt's next tokens from the logits (tokens, vocabulary) that they follow."""
+        found = []
+        for row in rows:
+            require_finite(row)
+            found.append(logprobs(row, self.ticket.job.prompt[self._scored], self.ticket.job.top_logprobs or 0))
+            self._scored += 1
+        values, top = zip(*found, strict=True) if found else ((), ())
+        return [Scored(values, top)] if found else []
+
     def speak(self, logits: Logits) -> list[Token | End]:
-        """Draw a token from the logits that follow the window, and add it."""
+        """Draw a token from the logits that follow the window, and add it; nothing but the end if none is wanted."""
         if not self._generated:
             self._spoke = self._clock()
+        if not self.ticket.job.answered:
+            return [self._end("length")]
         token = self.ticket.chain.pick(logits)
         self._generated += 1
         if token in self.ticket.job.stop_tokens:
-            return [self._end("stop")]
+            told = [Token(token, "", *self._logprobs(logits, token))] if self.ticket.job.scored_from else []
+            return [*told, self._end("stop")]
         text, stopped = self.ticket.job.listener.accept(token)
         self._tokens.append(token)
         self.window.extend([token])

@@ -128,6 +128,8 @@ def make_ticket(
         raise ContextOverflow(
             f"the prompt has {len(job.prompt)} tokens, the context holds {room}; shorten the prompt or raise num_ctx"
         )
+    if job.scored_from is not None and not 1 <= job.scored_from <= len(job.prompt):
+        raise RequestError(f"scored_from is {job.scored_from}; expected 1 to {len(job.prompt)}, the prompt's tokens")
     for token in (min(job.prompt), max(job.prompt)):
         if not 0 <= token < model.vocab_size:
             raise RequestError(

@@ -26,7 +26,9 @@ class Listener(Protocol):
 class Job:
     """Continue `prompt` until a stop token, the listener or a limit of `options` ends it.
 
-    `options` is complete: it has Ollama's names, `num_ctx` among them.
+    `options` is complete: it has Ollama's names, `num_ctx` among them. With `scored_from` the prompt's own tokens get
+    log-probabilities, from that one on (the first token has none: nothing stands before it), and a stop token is told
+    like any other. What stands before may come from the prefix cache, what is scored is evaluated.
     """
 
     prompt: tuple[int, ...]
@@ -37,6 +39,8 @@ class Job:
     top_logprobs: int | None = None  # None: no log-probabilities at all
     vocabulary: Vocabulary | None = None  # for samplers; the engine does not look into it, nor into the thoughts
     thoughts: Thoughts | None = None
+    scored_from: int | None = None  # 1 at least; None: no token of the prompt
+    answered: bool = True  # False: it ends with the prompt, for the reason "length"
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,17 @@ class Token:
     text: str
     logprob: float | None = None
     top: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The next tokens of the prompt, one at least, in order: the log-probability of each, and its `top` as a Token's.
+
+    All of them come before the answer's first token.
+    """
+
+    logprobs: tuple[float, ...]
+    top: tuple[tuple[tuple[int, float], ...], ...]
 
 
 @dataclass(frozen=True)

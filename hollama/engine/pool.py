@@ -31,19 +31,20 @@ class ContextPool:
         self.free: list[Context] = []  # the least recently used first
         self.taken: list[Context] = []
 
-    def held(self, window: Tokens, besides: Context) -> int:
+    def held(self, window: Tokens, most: int, besides: Context) -> int:
         """How many tokens of `window` a context taken for it would hold, if it were not for `besides`."""
         others = (context for context in self._usable() if context is not besides)
-        return max((self._common(context, window) for context in others), default=0)
+        return max((self._common(context, window, most) for context in others), default=0)
 
-    def take(self, window: Tokens) -> Context:
-        """A context that holds the longest beginning of `window` there is, never all of it, and nothing else.
+    def take(self, window: Tokens, most: int) -> Context:
+        """A context that holds the longest beginning of `window` there is, up to `most` tokens, and nothing else.
 
+        `most` are those whose logits are not wanted: not all, for the last one's always are.
         A free context is taken over if that destroys little, of any other the beginning is forked. Raises OutOfPages
         if closing all other free contexts does not make room.
         """
-        best = max(self._usable(), key=lambda context: self._worth(context, window), default=None)
-        common = self._common(best, window) if best else 0
+        best = max(self._usable(), key=lambda context: self._worth(context, window, most), default=None)
+        common = self._common(best, window, most) if best else 0
         if best in self.free and self._spared(best, common, window):
             return self._take_over(best, common)
         while True:
@@ -106,13 +107,13 @@ class ContextPool:
         """The most recently used first."""
         return [*reversed(self.free), *(self.taken if self.forks else ())]
 
-    def _common(self, context: Context, window: Tokens) -> int:
-        """Tokens of `window` that `context` spares: not the last one, whose logits are wanted."""
-        common = min(context.tokens.common(window), len(window) - 1)
+    def _common(self, context: Context, window: Tokens, most: int) -> int:
+        """Tokens of `window` that `context` spares."""
+        common = min(context.tokens.common(window), most)
         return common if self._model.limits.rewind or common == len(context.tokens) else 0
 
-    def _worth(self, context: Context, window: Tokens) -> tuple[int, bool]:
-        common = self._common(context, window)
+    def _worth(self, context: Context, window: Tokens, most: int) -> tuple[int, bool]:
+        common = self._common(context, window, most)
         return common, context in self.free and self._spared(context, common, window)
 
     def _spared(self, context: Context, common: int, window: Tokens) -> bool:

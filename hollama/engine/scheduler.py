@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hollama.engine.answer import Answer, Clock, Ticket
 from hollama.engine.drafter import MOST
-from hollama.engine.job import End, Token
+from hollama.engine.job import End, Scored, Token
 from hollama.engine.pool import Context, ContextPool
 from hollama.errors import BackendError, BackendLost, OutOfPages
 from hollama.interfaces import LoadedModel, Work
@@ -27,6 +27,7 @@ _KEPT = 64  # contexts kept beside those of running jobs
 _SHARED = 64  # tokens of prompts in a step that answers under way wait for
 _WORTH = 32  # tokens of a prompt for which it pays to wait until another job has evaluated them
 _FIXED = 12  # rows that take as long as what a step takes however few it has; 16 with native kernels
+_LOGITS = 64 << 20  # bytes of logits that the prompts in a step may ask for
 _LEAST = 0.3  # of a step that the second row takes with them: kernels for one row are others
 
 
@@ -42,6 +43,11 @@ class Slot:
     def left(self) -> int:
         return len(self.answer.window) - len(self.context.tokens)
 
+    @property
+    def mute(self) -> int:
+        """How many of the next tokens nobody wants the logits of."""
+        return max(0, self.answer.mute - len(self.context.tokens))
+
     def hold(self, count: int) -> None:
         """Note that the context holds `count` tokens more of the window."""
         held = len(self.context.tokens)
@@ -50,7 +56,10 @@ class Slot:
 
 @dataclass(frozen=True)
 class Piece:
-    """What a step does for a slot: evaluate the next `count` tokens, and after the window's last one the guesses."""
+    """What a step does for a slot: evaluate the next `count` tokens, and after the window's last one the guesses.
+
+    It gives the logits that follow the window, and those behind each guess; before them those that score the prompt.
+    """
 
     slot: Slot
     count: int
@@ -60,7 +69,7 @@ class Piece:
     def work(self) -> Work:
         held = len(self.slot.context.tokens)
         tokens = self.slot.answer.window.ids[held : held + self.count].tolist()
-        wanted = 1 + len(self.guesses) if self.count == self.slot.left else 0
+        wanted = max(0, self.count - self.slot.mute) + len(self.guesses)
         return Work(self.slot.context.session, (*tokens, *self.guesses), wanted)
 
 
@@ -143,15 +152,15 @@ class Scheduler:
         """Whether an earlier job is evaluating a beginning that both share: it is forked as soon as it is there."""
         for slot in self._running:
             if self._pool.forks and slot.left > 1 and slot.answer.number < answer.number:
-                shared = min(answer.window.common(slot.answer.window), len(answer.window) - 1)
-                held = self._pool.held(answer.window, slot.context)
+                shared = min(answer.window.common(slot.answer.window), answer.mute)
+                held = self._pool.held(answer.window, answer.mute, slot.context)
                 if shared > len(slot.context.tokens) and shared >= held + _WORTH:
                     return True
         return False
 
     def _seat(self, answer: Answer) -> None:
         try:
-            context = self._pool.take(answer.window)
+            context = self._pool.take(answer.window, answer.mute)
         except OutOfPages as error:
             if self._running:
                 self._room = len(self._running)
@@ -170,12 +179,13 @@ class Scheduler:
         chunk = self._limits.rows - len(streams)
         if streams:
             chunk = min(chunk, _SHARED, self._limits.prefill_chunk)
-        pieces = []
+        pieces, wanted = [], max(1, _LOGITS // (4 * self._model.vocab_size))
         for slot in sorted((slot for slot in self._running if slot.left > 1), key=lambda slot: slot.served):
-            count = min(chunk, slot.left, self._limits.prefill_chunk)
+            count = min(chunk, slot.left, self._limits.prefill_chunk, slot.mute + wanted)
             if count:
                 pieces.append(Piece(slot, count))
                 chunk -= count
+                wanted -= max(0, count - slot.mute)
         return self._guessing(streams, sum(piece.count for piece in pieces)) + pieces
 
     def _guessing(self, streams: Sequence[Slot], others: int) -> list[Piece]:
@@ -196,7 +206,7 @@ class Scheduler:
         return pieces
 
     def _evaluate(self, plan: list[Piece]) -> Iterable[tuple[Piece, Rows]]:
-        """Run the step; pieces that reached the end of their window come back with the rows that follow."""
+        """Run the step; pieces of which logits were wanted come back with those."""
         while plan:
             try:
                 rows = _run(self._model, [piece.work for piece in plan])
@@ -232,10 +242,13 @@ class Scheduler:
 
     def _advance(self, piece: Piece, rows: Rows) -> None:
         slot, answer = piece.slot, piece.slot.answer
-        events: list[Token | End | BaseException] = []
+        events: list[Token | Scored | End | BaseException] = []
         answer.drafted += len(piece.guesses)
+        spoken = () if slot.left else (*piece.guesses, None)  # what may follow each row that follows the window
+        scored = len(rows) - len(spoken)
         try:
-            for row, guess in zip(rows, (*piece.guesses, None), strict=True):
+            events += answer.score(rows[:scored])
+            for row, guess in zip(rows[scored:], spoken, strict=True):
                 events += answer.speak(row)
                 if isinstance(events[-1], End) or answer.window.ids[-1] != guess:
                     break
@@ -243,7 +256,7 @@ class Scheduler:
                 answer.accepted += 1
         except Exception as error:  # of a sampler or a listener: the context is sound
             events.append(error)
-        over = not isinstance(events[-1], Token)
+        over = isinstance(events[-1], End | BaseException)
         try:
             self._settle(slot, over)
         except Exception as error:

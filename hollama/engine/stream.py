@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from hollama.engine.job import End, Token
+from hollama.engine.job import End, Scored, Token
 
-Event = Token | End | BaseException | None  # None: cancelled, nothing follows
+Event = Token | Scored | End | BaseException | None  # None: cancelled, nothing follows
 
 
 class LoopDelivery:
@@ -17,7 +17,7 @@ class LoopDelivery:
         self.queue: asyncio.Queue[Event] = asyncio.Queue()
         self._loop = loop
 
-    def put(self, event: Token | End | BaseException) -> None:
+    def put(self, event: Token | Scored | End | BaseException) -> None:
         try:
             self._loop.call_soon_threadsafe(self.queue.put_nowait, event)
         except RuntimeError:  # the loop is closed: nobody listens any more
@@ -25,7 +25,7 @@ class LoopDelivery:
 
 
 class Stream:
-    """The consumer's end: an asynchronous iterator of tokens and, last, the end.
+    """The consumer's end: an asynchronous iterator of scores and tokens and, last, the end.
 
     A consumer that leaves early, is cancelled, or just drops the stream, cancels the job within a token. A failed
     job raises its error once.
@@ -38,7 +38,7 @@ class Stream:
     def __aiter__(self) -> Stream:
         return self
 
-    async def __anext__(self) -> Token | End:
+    async def __anext__(self) -> Token | Scored | End:
         if self._over:
             raise StopAsyncIteration
         try:
@@ -46,7 +46,7 @@ class Stream:
         except BaseException:
             self.cancel()
             raise
-        self._over = not isinstance(event, Token)
+        self._over = not isinstance(event, Token | Scored)
         if event is None:
             raise StopAsyncIteration
         if isinstance(event, BaseException):

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hollama.engine import End, Job, Token
+from hollama.engine import End, Job, Scored, Token
 from hollama.interfaces import Tokenizer
 from hollama.output import TextDecoder
 from hollama.runtime.loading import Running
 from hollama.runtime.rendering import Prompt
 from hollama.types import Delta, Event, Finished, Statistics, Terms, TokenLogprob
+
+_Top = tuple[tuple[int, float], ...]
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Question:
 async def answer(running: Running, question: Question) -> AsyncGenerator[Event]:
     """Deltas as their text becomes certain, then Finished. Closing it frees the engine's slot within a token.
 
+    An echo is the first delta.
+
     Raises ContextOverflow or RequestError before the first event, BackendError at any time.
     """
     tokenizer, terms, reading = running.tokenizer, question.terms, question.prompt.reading
@@ -44,10 +48,19 @@ async def answer(running: Running, question: Question) -> AsyncGenerator[Event]:
         top_logprobs=terms.top_logprobs if terms.logprobs else None,
         vocabulary=running.vocabulary,
         thoughts=reading.thoughts,
+        scored_from=1 if terms.echo and terms.logprobs else None,
+        answered=terms.answered,
     )
+    echoed, scored = not terms.echo, list[Scored]()
     chain = await asyncio.to_thread(running.engine.chain, job)
     async with aclosing(running.engine.submit(job, chain)) as stream:
         async for event in stream:
+            if isinstance(event, Scored):
+                scored.append(event)
+                continue
+            if not echoed:
+                yield _echo(tokenizer, question, scored)
+                echoed = True
             if isinstance(event, Token):
                 for delta in _deltas(reading.push(event.text), _logprobs(tokenizer, event)):
                     yield delta
@@ -66,16 +79,27 @@ def _deltas(found: Iterable[Delta], logprobs: tuple[TokenLogprob, ...]) -> Itera
     return said
 
 
+def _echo(tokenizer: Tokenizer, question: Question, scored: Sequence[Scored]) -> Delta:
+    """The prompt; nothing stands before its first token, so that has no log-probability."""
+    prompt = question.prompt
+    if not question.terms.logprobs:
+        return Delta(prompt.text)
+    values: list[tuple[float | None, _Top]] = [(None, ())]
+    for part in scored:
+        values += zip(part.logprobs, part.top, strict=True)
+    entries = (_entry(tokenizer, token, *value) for token, value in zip(prompt.tokens, values, strict=True))
+    return Delta(prompt.text, logprobs=tuple(entries))
+
+
 def _logprobs(tokenizer: Tokenizer, token: Token) -> tuple[TokenLogprob, ...]:
     if token.logprob is None:
         return ()
-    top = tuple(_logprob(tokenizer, id, logprob) for id, logprob in token.top)
-    return (replace(_logprob(tokenizer, token.id, token.logprob), top=top),)
+    return (_entry(tokenizer, token.id, token.logprob, token.top),)
 
 
-def _logprob(tokenizer: Tokenizer, token: int, logprob: float) -> TokenLogprob:
-    piece = tokenizer.piece(token)
-    return TokenLogprob(piece.decode("utf-8", "replace"), logprob, tuple(piece))
+def _entry(tokenizer: Tokenizer, token: int, logprob: float | None, top: _Top = ()) -> TokenLogprob:
+    piece, rivals = tokenizer.piece(token), tuple(_entry(tokenizer, *rival) for rival in top)
+    return TokenLogprob(piece.decode("utf-8", "replace"), logprob, tuple(piece), rivals)
 
 
 def _finished(question: Question, end: End) -> Finished:

@@ -67,7 +67,7 @@ def chat_rendering(model: StoredModel, request: ChatRequest, thought: Thought) -
 
 def generate_rendering(model: StoredModel, request: GenerateRequest, thought: Thought) -> Rendering:
     if request.raw:
-        return Rendering(model, None, raw=request.prompt)
+        return Rendering(model, None, raw=request.prompt, context=request.tokens)
     values = generate_values(model, request, thought)
     return Rendering(model, values, template=request.template, context=request.context, keeps_context=True)
 

@@ -92,7 +92,7 @@ class Runtime:
             kind="generate",
             model=request.model,
             terms=request.terms,
-            empty=not request.prompt,
+            empty=not request.prompt and not request.tokens,
             needed=("insert",) if request.suffix else (),
             images=bool(request.images),
             rendering=lambda model, thought: generate_rendering(model, request, thought),

@@ -15,6 +15,7 @@ from hollama.api.syntax import BodyInvalid
 from hollama.types import Delta, Finished, GenerateRequest, Statistics, TokenLogprob
 
 HEAD = Head(12, 1_700_000_000, "m")
+SHAPES = "invalid prompt: expected a string, a list of strings, a list of token ids, or a list of such lists"
 END = Finished("length", Statistics(prompt_tokens=3, generated_tokens=2))
 
 
@@ -42,12 +43,15 @@ def test_a_completion_is_a_generation() -> None:
 @pytest.mark.parametrize(
     ("fields", "text"),
     [
-        ({"prompt": ["a"]}, "json: cannot unmarshal array into Go struct field CompletionRequest.prompt of type "
-                             "string"),
+        ({"prompt": 5}, "json: cannot unmarshal number into Go struct field CompletionRequest.prompt of type string"),
+        ({"prompt": []}, SHAPES),
+        ({"prompt": [[]]}, SHAPES),
+        ({"prompt": [1, "a"]}, SHAPES),
+        ({"prompt": [-1]}, SHAPES),
+        ({"prompt": [True]}, SHAPES),
+        ({"prompt": ["a"] * 129, "n": 16}, "too many answers in one request: prompts times n must be at most 2048"),
         ({"stop": ["a", 5]}, "invalid type for 'stop' field: float64"),
         ({"logprobs": 30}, "top_logprobs must be between 0 and 20"),
-        ({"logprobs": 1, "echo": True}, "log-probabilities of the prompt are not available yet; leave out echo or "
-                                        "logprobs"),
     ],
 )  # fmt: skip
 def test_refusals(fields: dict[str, Any], text: str) -> None:
@@ -65,13 +69,36 @@ def test_a_whole_answer() -> None:
 
 
 def test_an_echo_is_a_continuation_of_the_text_itself() -> None:
-    asked = read(echo=True)
-    assert asked.request.raw
-    (choice,) = completion_answer(HEAD, asked, [Answer(Delta(" upon"), END)])["choices"]
-    assert choice["text"] == "Once upon"
-    assert "".join(chunk["choices"][0]["text"] for chunk in streamed(Delta(" up"), Delta("on"), END, echo=True)) == (
-        "Once upon"
-    )
+    request = read(echo=True).request
+    assert request.raw and request.terms.echo
+    assert (request.terms.logprobs, request.terms.truncate, request.terms.answered) == (False, True, True)
+
+
+def test_an_echo_with_logprobs_scores_its_prompt_uncut() -> None:
+    terms = read(echo=True, logprobs=0, max_tokens=0).request.terms
+    assert (terms.logprobs, terms.top_logprobs, terms.truncate, terms.answered) == (True, 0, False, False)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "found"),
+    [
+        ("a", [("a", ())]),
+        (["a", "b"], [("a", ()), ("b", ())]),
+        ([5, 6], [("", (5, 6))]),
+        ([[5], [6, 7]], [("", (5,)), ("", (6, 7))]),
+    ],
+)
+def test_prompts_in_four_shapes(prompt: Any, found: Any) -> None:
+    requests = read(prompt=prompt, n=2).requests(0)
+    assert [(one.prompt, one.tokens) for one in requests[::2]] == found
+    assert all(one.raw is bool(one.tokens) for one in requests)
+    assert len(requests) == 2 * len(found)
+
+
+def test_each_prompt_of_many_counts_once() -> None:
+    answers = [Answer(Delta("x"), END)] * 6
+    counts = completion_answer(HEAD, read(prompt=["a", "b", "c"], n=2), answers)["usage"]
+    assert (counts["prompt_tokens"], counts["completion_tokens"]) == (9, 12)
 
 
 def test_the_last_chunk_says_why() -> None:
@@ -91,10 +118,24 @@ def test_logprobs_are_lists_in_step() -> None:
     entries = (TokenLogprob("ab", -1.0, (97, 98), (TokenLogprob("x", -0.5, (120,)),)), TokenLogprob("c", -2.0, (99,)))
     (choice,) = completion_answer(HEAD, read(logprobs=1), [Answer(Delta("abc", logprobs=entries), END)])["choices"]
     assert choice["logprobs"] == {
-        "tokens": ["ab", "c"], "token_logprobs": [-1.0, -2.0], "top_logprobs": [{"x": -0.5}, {}], "text_offset": [0, 2],
+        "tokens": ["ab", "c"], "token_logprobs": [-1.0, -2.0], "text_offset": [0, 2],
+        "top_logprobs": [{"ab": -1.0, "x": -0.5}, {"c": -2.0}],
     }  # fmt: skip
     first, second, _ = streamed(Delta("ab", logprobs=entries[:1]), Delta("c", logprobs=entries[1:]), END, logprobs=1)
     assert [chunk["choices"][0]["logprobs"]["text_offset"] for chunk in (first, second)] == [[0], [2]]
+
+
+def test_a_character_in_parts_is_spelled_in_bytes() -> None:
+    entries = (
+        TokenLogprob("\ufffd", None, (0xC3,)),
+        TokenLogprob("\ufffd", -1.0, (0xA4,), (TokenLogprob("", -0.5, ()), TokenLogprob("", -0.7, ()))),
+        TokenLogprob("x", -2.0, (120,)),
+    )
+    (choice,) = completion_answer(HEAD, read(logprobs=2), [Answer(Delta("äx", logprobs=entries), END)])["choices"]
+    assert choice["logprobs"] == {
+        "tokens": ["bytes:\\xc3", "bytes:\\xa4", "x"], "token_logprobs": [None, -1.0, -2.0], "text_offset": [0, 0, 1],
+        "top_logprobs": [None, {"bytes:\\xa4": -1.0, "": -0.5}, {"x": -2.0}],
+    }  # fmt: skip
 
 
 def test_models_are_listed() -> None:

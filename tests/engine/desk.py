@@ -10,11 +10,12 @@ from hollama_backends.null import NullModel, hashed
 
 from hollama.engine.answer import Ticket
 from hollama.engine.engine import make_ticket
-from hollama.engine.job import End, Job, Token
+from hollama.engine.job import End, Job, Scored, Token
 from hollama.engine.scheduler import Scheduler
 from hollama.interfaces import Limits, LoadedModel, Logits, SamplerSpec
 
 VOCAB = 40
+_PARTS = ("stop_tokens", "shift", "top_logprobs", "scored_from", "answered")  # of a job; all else is an option
 
 
 class Ears:
@@ -35,14 +36,18 @@ class Box:
     """A delivery that keeps what it gets."""
 
     cancelled: bool = False
-    events: list[Token | End | BaseException] = field(default_factory=list)
+    events: list[Token | Scored | End | BaseException] = field(default_factory=list)
 
-    def put(self, event: Token | End | BaseException) -> None:
+    def put(self, event: Token | Scored | End | BaseException) -> None:
         self.events.append(event)
 
     @property
     def tokens(self) -> list[int]:
         return [event.id for event in self.events if isinstance(event, Token)]
+
+    @property
+    def scores(self) -> list[float]:
+        return [value for event in self.events if isinstance(event, Scored) for value in event.logprobs]
 
     @property
     def end(self) -> End:
@@ -59,7 +64,7 @@ class Desk:
 
     def submit(self, prompt: Any, listener: Any = None, **options: Any) -> Box:
         box = Box()
-        extra = {key: options.pop(key) for key in ("stop_tokens", "shift", "top_logprobs") if key in options}
+        extra = {key: options.pop(key) for key in _PARTS if key in options}
         job = Job(tuple(prompt), listener or Ears(), {"seed": 7, **options}, **extra)
         self.scheduler.submit(self.ticket(job, box))
         return box

@@ -132,5 +132,5 @@ def test_a_match_among_many_long_contexts_is_found_quickly():
     pool.free = [Context(model.open(), Tokens(row)) for row in rows]
     window = Tokens(rows[5])
     start = time.perf_counter()
-    assert pool.held(window, pool.free[5]) == 4005
+    assert pool.held(window, len(window), pool.free[5]) == 4005
     assert time.perf_counter() - start < 0.05  # a millisecond, as a rule

@@ -1,55 +1,60 @@
 """/v1/completions: body to request, events to chunks and answers. Source: facts about the API, 5.3.
 
-As in Ollama the prompt goes through the model's template. Only `echo` takes it as it is, for an answer that begins with
-its prompt is a continuation of that very text.
+As in Ollama the prompt goes through the model's template. Only token ids, and a prompt that is to be echoed, are taken
+as they are: an answer that begins with its prompt is a continuation of that very text. What Ollama lacks is as OpenAI
+has it: lists of prompts, token ids, and an echo's log-probabilities.
 """
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from hollama.api import sse
 from hollama.api.answer import Answer
 from hollama.api.decode import decode
 from hollama.api.openai.envelope import FINGERPRINT, Head, usage
+from hollama.api.openai.prompts import Prompt
 from hollama.api.openai.tables import COMPLETION
 from hollama.api.openai.terms import Asked, asked, sampling
 from hollama.api.syntax import BodyInvalid
 from hollama.api.values import go_type, most_probable
 from hollama.types import Delta, Event, Finished, GenerateRequest, Rendered, Terms, TokenLogprob
 
-_NO_PROMPT_LOGPROBS = "log-probabilities of the prompt are not available yet; leave out echo or logprobs"
-
 
 def completion_request(body: bytes) -> Asked[GenerateRequest]:
     """Raises BodyInvalid."""
     fields = decode(body, COMPLETION)
-    logprobs = fields.get("logprobs", 0)
-    if fields.get("echo") and logprobs > 0:
-        raise BodyInvalid(_NO_PROMPT_LOGPROBS)
+    echo, logprobs = fields.get("echo", False), fields.get("logprobs", -1)
+    options = _options(fields)
+    scored = logprobs >= (0 if echo else 1)  # Ollama takes 0 for none
     terms = Terms(
-        options=_options(fields),
-        logprobs=logprobs > 0,
+        options=options,
+        logprobs=scored,
         top_logprobs=most_probable(max(logprobs, 0)),
         render_only=fields.get("_debug_render_only", False),
+        truncate=not (echo and scored),
+        echo=echo,
+        answered=not (echo and options.get("num_predict") == 0),
     )
-    request = GenerateRequest(
-        model=fields.get("model", ""),
-        prompt=fields.get("prompt", ""),
-        suffix=fields.get("suffix", ""),
-        raw=fields.get("echo", False),
-        terms=terms,
-    )
-    return asked(request, fields)
+    request = GenerateRequest(fields.get("model", ""), "", fields.get("suffix", ""), raw=echo, terms=terms)
+    first, *others = [_of(request, prompt) for prompt in fields.get("prompt", [""])]
+    return asked(request=first, fields=fields, others=others)
+
+
+def _of(request: GenerateRequest, prompt: Prompt) -> GenerateRequest:
+    if isinstance(prompt, str):
+        return replace(request, prompt=prompt)
+    return replace(request, tokens=prompt, raw=True)
 
 
 def completion_answer(head: Head, asked: Asked[GenerateRequest], answers: Sequence[Answer]) -> dict[str, Any]:
     """The whole answer to a request that is not streamed."""
     choices = []
     for index, answer in enumerate(answers):
-        text = _echoed(asked) + answer.delta.content
-        choices.append(_choice(index, text, answer.delta.logprobs, len(_echoed(asked)), _reason(answer.end)))
+        choices.append(_choice(index, answer.delta.content, answer.delta.logprobs, 0, _reason(answer.end)))
     return {
         "id": f"cmpl-{head.number}",
         "object": "text_completion",
@@ -57,7 +62,7 @@ def completion_answer(head: Head, asked: Asked[GenerateRequest], answers: Sequen
         "model": head.model,
         "system_fingerprint": FINGERPRINT,
         "choices": choices,
-        "usage": usage([answer.end for answer in answers]),
+        "usage": usage([answer.end for answer in answers], 1 + len(asked.others)),
     }
 
 
@@ -68,22 +73,24 @@ class CompletionStream:
         self._head = head
         self._asked = asked
         self._written: dict[int, int] = {}  # characters, by the choice
-        self._ends: list[Finished | Rendered | None] = []
+        self._ends: dict[int, Finished | Rendered | None] = {}  # by the choice
 
     def write(self, index: int, event: Event) -> bytes:
         """The chunk that an event of a choice makes."""
         delta = event if isinstance(event, Delta) else Delta()
         if not isinstance(event, Delta):
-            self._ends.append(event)
-        begin = "" if index in self._written else _echoed(self._asked)
-        offset = self._written.get(index, 0) + len(begin)
+            self._ends[index] = event
+        offset = self._written.get(index, 0)
         self._written[index] = offset + len(delta.content)
         reason = None if isinstance(event, Delta) else _reason(event)
-        return self._chunk([_choice(index, begin + delta.content, delta.logprobs, offset, reason)], usage([]))
+        return self._chunk([_choice(index, delta.content, delta.logprobs, offset, reason)], usage([]))
 
     def close(self) -> bytes:
         """What follows the last event."""
-        return (self._chunk([], usage(self._ends)) if self._asked.include_usage else b"") + sse.DONE
+        if not self._asked.include_usage:
+            return sse.DONE
+        ends = [self._ends[index] for index in sorted(self._ends)]
+        return self._chunk([], usage(ends, 1 + len(self._asked.others))) + sse.DONE
 
     def _chunk(self, choices: list[dict[str, Any]], counts: dict[str, int]) -> bytes:
         chunk = {
@@ -112,27 +119,39 @@ def _options(fields: Mapping[str, Any]) -> dict[str, Any]:
     return options
 
 
-def _echoed(asked: Asked[GenerateRequest]) -> str:
-    return asked.request.prompt if asked.request.raw else ""
-
-
 def _choice(index: int, text: str, logprobs: Sequence[TokenLogprob], offset: int, reason: str | None) -> dict[str, Any]:
     choice = {"text": text, "index": index, "finish_reason": reason}
     return {**choice, "logprobs": _logprobs(logprobs, offset)} if logprobs else choice
 
 
 def _logprobs(entries: Sequence[TokenLogprob], offset: int) -> dict[str, Any]:
-    """Four lists in step; offsets are characters from the beginning of the text."""
-    offsets = []
+    """Four lists in step; offsets are characters from the beginning of the text. A character may take many tokens."""
+    offsets, decoder = [], codecs.getincrementaldecoder("utf-8")("replace")
     for entry in entries:
         offsets.append(offset)
-        offset += len(entry.token)
+        offset += len(decoder.decode(bytes(entry.bytes)))
     return {
-        "tokens": [entry.token for entry in entries],
+        "tokens": [_spelled(entry) for entry in entries],
         "token_logprobs": [entry.logprob for entry in entries],
-        "top_logprobs": [{top.token: top.logprob for top in entry.top} for entry in entries],
+        "top_logprobs": [_rivals(entry) for entry in entries],
         "text_offset": offsets,
     }
+
+
+def _rivals(entry: TokenLogprob) -> dict[str, float | None] | None:
+    """The most probable tokens and the one that was there; of those spelled alike the most probable."""
+    if entry.logprob is None:
+        return None
+    best = {_spelled(top): top.logprob for top in reversed(entry.top)}
+    return {_spelled(entry): entry.logprob} | best
+
+
+def _spelled(entry: TokenLogprob) -> str:
+    """The token's text; the bytes of one that is only part of a character."""
+    try:
+        return bytes(entry.bytes).decode()
+    except UnicodeDecodeError:
+        return "bytes:" + "".join(f"\\x{byte:02x}" for byte in entry.bytes)
 
 
 def _reason(end: Finished | Rendered | None) -> str | None:

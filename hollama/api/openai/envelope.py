@@ -32,9 +32,9 @@ def fault(message: str, status: int) -> bytes:
     return sse.data(error(message, status))
 
 
-def usage(ends: Sequence[Finished | Rendered | None]) -> dict[str, int]:
-    """Tokens of all answers to one prompt, which counts once."""
+def usage(ends: Sequence[Finished | Rendered | None], prompts: int = 1) -> dict[str, int]:
+    """Tokens of all answers to some prompts, of which each counts once; those to the same one stand together."""
     counts = [end.statistics for end in ends if isinstance(end, Finished)]
-    prompt = counts[0].prompt_tokens if counts else 0
+    prompt = sum(count.prompt_tokens for count in counts[:: max(1, len(ends) // prompts)])
     generated = sum(count.generated_tokens for count in counts)
     return {"prompt_tokens": prompt, "completion_tokens": generated, "total_tokens": prompt + generated}

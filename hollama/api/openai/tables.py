@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hollama.api.decode import BOOL, FLOAT, INT, STRING, Anything, Items, Members, Struct, Type
+from hollama.api.openai.prompts import prompts
 from hollama.api.tables import TOOL
 
 _PACKAGE = "openai"
@@ -60,7 +61,7 @@ CHAT = Struct(
 )
 COMPLETION = Struct(
     "CompletionRequest",
-    {"model": STRING, "prompt": STRING, "suffix": STRING, **_SAMPLING, "logprobs": INT, "echo": BOOL},
+    {"model": STRING, "prompt": Anything(prompts), "suffix": STRING, **_SAMPLING, "logprobs": INT, "echo": BOOL},
     _PACKAGE,
 )
 

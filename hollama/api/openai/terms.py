@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from json.encoder import encode_basestring
 from typing import Any, Generic, TypeVar
@@ -14,6 +14,7 @@ from hollama.types import ChatRequest, GenerateRequest
 Request = TypeVar("Request", ChatRequest, GenerateRequest)
 
 MOST_CHOICES = 128  # as at OpenAI
+MOST_ANSWERS = 2048
 _SEEDS = 2**63  # those below 0 are drawn
 _EFFORTS: dict[str, bool | str | None] = {
     "": None,
@@ -35,11 +36,19 @@ class Asked(Generic[Request]):
     request: Request
     stream: bool = False
     include_usage: bool = False
-    choices: int = 1
+    choices: int = 1  # for each request
+    others: tuple[Request, ...] = ()  # of the same body
 
     def requests(self, seed: int) -> list[Request]:
         """One for each choice, the first as it was asked; `seed` is what to count from where none was given."""
-        return [self.request] + [_seeded(self.request, seed, more) for more in range(1, self.choices)]
+        asked = _choices(self.request, seed, self.choices)
+        for other in self.others:
+            asked += _choices(other, seed, self.choices)
+        return asked
+
+
+def _choices(request: Request, seed: int, count: int) -> list[Request]:
+    return [request] + [_seeded(request, seed, more) for more in range(1, count)]
 
 
 def _seeded(request: Request, seed: int, more: int) -> Request:
@@ -49,13 +58,15 @@ def _seeded(request: Request, seed: int, more: int) -> Request:
     return replace(request, terms=replace(request.terms, options={**options, "seed": own}))
 
 
-def asked(request: Request, fields: Mapping[str, Any]) -> Asked[Request]:
+def asked(request: Request, fields: Mapping[str, Any], others: Sequence[Request] = ()) -> Asked[Request]:
     """Raises BodyInvalid."""
     choices = fields.get("n", 1)
     if not 1 <= choices <= MOST_CHOICES:
         raise BodyInvalid(f"n must be between 1 and {MOST_CHOICES}")
+    if choices * (1 + len(others)) > MOST_ANSWERS:
+        raise BodyInvalid(f"too many answers in one request: prompts times n must be at most {MOST_ANSWERS}")
     include_usage = fields.get("stream_options", {}).get("include_usage", False)
-    return Asked(request, fields.get("stream", False), include_usage, choices)
+    return Asked(request, fields.get("stream", False), include_usage, choices, tuple(others))
 
 
 def think(effort: str) -> bool | str | None:
