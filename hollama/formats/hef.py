@@ -17,7 +17,7 @@ Source: HailoRT 5.2, libhailort/src/hef/hef.cpp.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -67,7 +67,7 @@ ALIGNMENT = 64
 CHUNK = 1 << 20
 MAX_UINT64 = 2**64 - 1
 
-NET_FLOW, PERIPH_CALCULATION, EXTERNAL_RESOURCES = 13, 26, 31
+NET_FLOW, PERIPH_CALCULATION, EXTERNAL_RESOURCES, SHARED_CONFIG = 13, 26, 31, 32
 # HailoRT 5.2 knows 0 to 35 but takes 7 (a test) and 8 (only ever optional) for unsupported.
 KNOWN_EXTENSIONS = frozenset(range(36)) - {7, 8}
 OUR_EXTENSION = pb.Extension(type=0x484F, name="HOLLAMA")
@@ -108,9 +108,9 @@ class Resources(Mapping[str, memoryview]):
             self._verified.add(name)
         return view
 
-    def trust(self) -> None:
-        """Hash none of them: the whole file was."""
-        self._verified.update(self._entries)
+    def trust(self, names: Iterable[str]) -> None:
+        """Hash none of these."""
+        self._verified.update(names)
 
     def peek(self, name: str) -> memoryview:
         """A resource of which little is read, without the hash. Raises KeyError."""
@@ -207,16 +207,22 @@ class Hef:
         start = self.container.zero_point + entry.offset
         read_here_and_there(self._data, start, start + entry.size)
 
-    def verify(self) -> None:
+    def verify(self, later: Collection[str] = ()) -> None:
         """Check every single byte of a file that hollama wrote, of others the resources. Reads the whole file once.
 
         HailoRT does not say whether other writers' checksum of the whole can be relied on. What was read does not stay
-        in the process's memory. Raises HefError.
+        in the process's memory. The resources `later` are trusted, and left to who opens the file again when there is
+        time, as is what is no resource. Raises HefError.
         """
+        if later:
+            self.resources.trust(later)
+            for name in self.resources:
+                self.resources[name]
+            return
         ours = OUR_EXTENSION in self.proto.optional_extensions
         proto_size = self.container.proto.stop - HEADER_SIZE
         if ours and self._data[:HEADER_SIZE] == _header(self._data, self.proto, proto_size, len(self.ccws)):
-            self.resources.trust()
+            self.resources.trust(self.resources)
             return
         for name in self.resources:
             self.resources[name]
@@ -310,6 +316,7 @@ def _describe(
     version = pb.SdkVersion(major=major, minor=minor, revision=revision)
     text = f"{major}.{minor}.{revision}"
     entries = [pb.ExternalResource(name=name) for name in resources]
+    shared = [pb.Extension(type=SHARED_CONFIG, name="SHARED_CONFIG")] if len(groups) > 2 else []
     extensions = [
         pb.Extension(type=NET_FLOW, name="HAILO_NET_FLOW"),
         pb.Extension(type=PERIPH_CALCULATION, name="PERIPH_CALCULATION_IN_HAILORT"),
@@ -318,7 +325,7 @@ def _describe(
     return pb.HefFile(
         header=pb.Header(hw_arch=hw_arch, timestamp=timestamp, sdk_version_text=text, sdk_version=version, version=3),
         network_groups=[build_group(group, i) for i, group in enumerate(groups)],
-        extensions=extensions if entries else extensions[:2],
+        extensions=[*(extensions if entries else extensions[:2]), *shared],
         optional_extensions=[OUR_EXTENSION],
         external_resources=entries,
     )

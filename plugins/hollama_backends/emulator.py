@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +17,13 @@ import xxhash
 from hollama.errors import BackendError, OutOfPages
 from hollama.formats.hef import EMBEDDINGS, Hef
 from hollama.formats.package import PackageInfo, read_info
+from hollama.formats.package_adapters import read_adapters
 from hollama.formats.package_weights import read_model
 from hollama.interfaces import BackendSpec, DeviceState, Limits, Session, Work
 from hollama.ir.graph import Graph
 from hollama.ir.interpreter import F32
 from hollama_backends.emulator_settings import NUMPY, EmulatorSettings, available_memory
+from hollama_backends.late_check import LateCheck
 from hollama_backends.pages import KvShape, PagePool, PageTable, pages_for
 from hollama_backends.runners import Feed, Runner, make_runner
 
@@ -38,6 +40,7 @@ class EmulatedSession:
 
     model: EmulatedModel = field(repr=False)
     pages: PageTable = field(repr=False)
+    adapter: str
     position: int = 0
 
     def rewind(self, position: int) -> None:
@@ -49,22 +52,27 @@ class EmulatedSession:
     def fork(self, position: int) -> EmulatedSession:
         if not 0 <= position <= self.position:
             raise BackendError(f"cannot fork at {position}: the context holds {self.position} tokens")
-        other = self.model.open()
+        other = self.model.open(self.adapter)
         other.pages, other.position = self.pages.fork(position), position
         return other
+
+    @property
+    def key(self) -> bytes:
+        """Of package and adapter."""
+        return xxhash.xxh3_128_digest(self.model.key + self.adapter.encode())
 
     def save(self) -> bytes:
         keys, values = self.pages.read(self.position)
         body = b"".join(array.tobytes() for array in (*keys, *values))
-        rest = struct.pack("<16sI", self.model.key, self.position) + body
+        rest = struct.pack("<16sI", self.key, self.position) + body
         return _MAGIC + struct.pack("<Q", xxhash.xxh3_64_intdigest(rest)) + rest
 
     def load(self, data: bytes) -> None:
         if len(data) < _HEADER.size or data[:8] != _MAGIC:
             raise BackendError("these bytes are no saved context")
         _, check, key, position = _HEADER.unpack_from(data)
-        if key != self.model.key:
-            raise BackendError("the saved context belongs to another package")
+        if key != self.key:
+            raise BackendError("the saved context belongs to another package, or to another adapter of this one")
         shape = self.model.pool.shape
         whole = (2, shape.caches, shape.kv_heads, position, shape.head_dim)
         size = 2 * shape.caches * shape.kv_heads * shape.head_dim * position
@@ -92,8 +100,9 @@ class EmulatedModel:
     pool: PagePool = field(repr=False)
     limits: Limits
     vocab_size: int
-    key: bytes  # of the package, in saved contexts
+    key: bytes  # of the package
     mapped: int  # bytes of weights that stay in the package
+    late_check: LateCheck = field(repr=False)
     sessions: set[EmulatedSession] = field(default_factory=set)
 
     @property
@@ -101,11 +110,11 @@ class EmulatedModel:
         return self.mapped + self.runner.nbytes + self.pool.used_bytes
 
     def open(self, adapter: str = "") -> EmulatedSession:
-        if adapter:
-            raise BackendError(f'the package has no adapter "{adapter}"')
+        if adapter and adapter not in self.limits.adapters:
+            raise BackendError(f'no adapter "{adapter}"; there are: {", ".join(self.limits.adapters) or "none"}')
         if len(self.sessions) >= self.limits.sessions:
             raise OutOfPages(f"{self.limits.sessions} contexts are open; close one first")
-        session = EmulatedSession(self, PageTable(self.pool, self.limits.context))
+        session = EmulatedSession(self, PageTable(self.pool, self.limits.context), adapter)
         self.sessions.add(session)
         return session
 
@@ -118,6 +127,7 @@ class EmulatedModel:
         return self._run(self.runner.without_head(), work)
 
     def _run(self, runner: Runner, work: Sequence[Work]) -> list[F32]:
+        self.late_check.require()
         feeds = [self._feed(item) for item in work]
         if len({id(item.session) for item in work}) != len(work):
             raise BackendError("a step cannot feed one context twice")
@@ -166,7 +176,7 @@ class EmulatedModel:
             raise BackendError(f"a token id lies outside the vocabulary of {self.vocab_size}")
         if not 0 <= work.wanted <= count:
             raise BackendError(f"the results of {work.wanted} rows are wanted, {count} tokens were given")
-        return Feed(session.pages, session.position, work.tokens, work.wanted)
+        return Feed(session.pages, session.position, work.tokens, work.wanted, session.adapter)
 
 
 def _own(session: Session) -> EmulatedSession:
@@ -182,9 +192,11 @@ def load(package: Path, context: int) -> EmulatedModel:
     """
     settings = EmulatorSettings.read()
     with Hef.open(package) as hef:
-        hef.verify()
+        late = LateCheck.of(hef, EMBEDDINGS)
+        hef.verify(late.names)
         info = read_info(hef)
         graph, weights = read_model(hef)
+        weights = replace(weights, adapters=read_adapters(hef, graph))
         hef.read_here_and_there(EMBEDDINGS)
         key = xxhash.xxh3_128_digest(hef.model_hash.encode())
     rows = max(_MOST_ROWS, info.prefill_chunk)
@@ -192,13 +204,15 @@ def load(package: Path, context: int) -> EmulatedModel:
     chunk = info.prefill_chunk if settings.kernels == NUMPY else rows
     hidden = graph.without_head()
     limits = Limits(
-        _context(info, context), chunk, _MOST_SESSIONS, rows, hidden=hidden.output.width, generates=hidden is not graph
-    )
+        _context(info, context), chunk, _MOST_SESSIONS, rows, adapters=info.adapters,
+        hidden=hidden.output.width, generates=hidden is not graph,
+    )  # fmt: skip
     pool = _make_pool(graph, settings, limits.context)
     memory = available_memory() - pool.memory.nbytes
     runner = make_runner(graph, weights, settings, rows=rows, context=limits.context, memory=memory)
     mapped = 0 if settings.kernels == NUMPY else sum(layer.packed.nbytes for layer in weights.linears.values())
-    return EmulatedModel(runner, pool, limits, graph.output.width, key, mapped)
+    late.start()
+    return EmulatedModel(runner, pool, limits, graph.output.width, key, mapped, late)
 
 
 def _make_pool(graph: Graph, settings: EmulatorSettings, context: int) -> PagePool:

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from hollama_backends.emulator import load, probe
 from hollama_backends.emulator_settings import EmulatorSettings
+from hollama_backends.late_check import LateCheck
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hollama.compiler import CompileSettings, compile_checkpoint
-from hollama.errors import BackendError, ConfigError, OutOfPages
-from hollama.formats.hef import Hef
+from hollama.errors import BackendError, BackendLost, ConfigError, HefError, OutOfPages
+from hollama.formats.hef import EMBEDDINGS, Hef
 from hollama.formats.package_weights import read_model
 from hollama.interfaces import Work
 from hollama.ir.interpreter import Segment, run
@@ -234,6 +235,31 @@ def narrow(package, monkeypatch):
     yield model
     model.check()
     model.close()
+
+
+@pytest.mark.parametrize("large", [True, False])
+def test_a_damaged_table_is_found_at_once_or_later(package, tmp_path, monkeypatch, large):
+    """A large one is checked while the model answers already."""
+    path, data = tmp_path / "damaged.hef", bytearray(package.read_bytes())
+    with Hef.open(package) as hef:
+        table = bytes(hef.resources[EMBEDDINGS])
+    data[data.index(table) + len(table) // 2] ^= 1
+    path.write_bytes(data)
+    if not large:
+        with pytest.raises(HefError, match="damaged"):
+            load(path, 0)
+        return
+    monkeypatch.setattr("hollama_backends.late_check.LARGE", 0)
+    with Hef.open(path) as hef:
+        late = LateCheck.of(hef, EMBEDDINGS, "absent")
+    late.require()
+    late.start().join()
+    with pytest.raises(BackendLost, match="damaged"):
+        late.require()
+    model = load(path, 0)  # says nothing
+    model.late_check = late
+    with pytest.raises(BackendLost, match="damaged"):
+        model.step([Work(model.open(), [1])])
 
 
 def test_a_step_without_pages_changes_nothing(narrow):
