@@ -10,12 +10,16 @@ from collections.abc import Sequence
 from hollama.engine.answer import Delivery, Ticket, kept_tokens, most_tokens
 from hollama.engine.chain import Chain
 from hollama.engine.drafter import MOST
+from hollama.engine.embedder import Embedder
+from hollama.engine.embedding import Texts, Vector
 from hollama.engine.job import Job
 from hollama.engine.scheduler import Scheduler
-from hollama.engine.stream import LoopDelivery, Stream
+from hollama.engine.stream import LoopDelivery, Promise, Stream
 from hollama.errors import BackendError, BackendLost, ContextOverflow, RequestError
 from hollama.interfaces import LoadedModel, SamplerContext, SamplerSpec
 from hollama.sampling.options import integer
+
+_Post = Ticket | tuple[Texts, Promise] | None
 
 
 class Engine:
@@ -26,7 +30,8 @@ class Engine:
         self._samplers = tuple(samplers)
         self._context = min(context, model.limits.context)
         self._scheduler = Scheduler(model, parallel)
-        self._inbox: queue.SimpleQueue[Ticket | None] = queue.SimpleQueue()  # None: close
+        self._embedder = Embedder(model, self._scheduler.pool)
+        self._inbox: queue.SimpleQueue[_Post] = queue.SimpleQueue()  # None: close
         self._door = threading.Lock()  # nothing enters the inbox after its None
         self._closed = False
         self._thread = threading.Thread(target=self._serve, name="hollama-engine", daemon=True)
@@ -40,7 +45,7 @@ class Engine:
     @property
     def busy(self) -> int:
         """Jobs that run."""
-        return self._scheduler.busy
+        return self._scheduler.busy + self._embedder.busy
 
     @property
     def waiting(self) -> int:
@@ -59,11 +64,24 @@ class Engine:
         """
         delivery = LoopDelivery(asyncio.get_running_loop())
         ticket = make_ticket(job, delivery, self._model, self._samplers, self._context, chain)
-        with self._door:
-            if self._closed:
-                raise BackendError("the model was unloaded; ask again to load it")
-            self._inbox.put(ticket)
+        self._post(ticket)
         return Stream(delivery)
+
+    async def embed(self, texts: Texts) -> list[Vector]:
+        """A vector (hidden,) for each text. Cancelled, it costs the engine one more step at most.
+
+        Raises ContextOverflow for a text longer than the context, RequestError for tokens without sense and where the
+        device gives no hidden states, BackendError after `close`.
+        """
+        if not self._model.limits.hidden:
+            raise RequestError("this device gives no hidden states, so no model can embed on it")
+        for text in texts.texts:
+            check_tokens(text, self._model.vocab_size, self._context)
+        if not texts.texts:
+            return []
+        promise = Promise(asyncio.get_running_loop())
+        self._post((texts, promise))
+        return await promise.future
 
     def close(self) -> None:
         """End all jobs with a BackendError and close the model. Waits for the step under way."""
@@ -78,6 +96,7 @@ class Engine:
         try:
             while self._receive():
                 self._scheduler.step()
+                self._embedder.step(shared=self._scheduler.busy > 0)
             reason = "the model was unloaded before the answer was complete"
         except BackendLost as error:
             reason = str(error)
@@ -87,21 +106,34 @@ class Engine:
     def _receive(self) -> bool:
         """Hand what was submitted to the scheduler; sleep while there is nothing to do. False: close."""
         while True:
-            idle = not self._scheduler.busy and not self._scheduler.waiting
+            idle = not self.busy and not self._scheduler.waiting
             try:
-                ticket = self._inbox.get(block=idle)
+                post = self._inbox.get(block=idle)
             except queue.Empty:
                 return True
-            if ticket is None:
+            if post is None:
                 return False
-            self._scheduler.submit(ticket)
+            self._take(post)
+
+    def _post(self, post: _Post) -> None:
+        with self._door:
+            if self._closed:
+                raise BackendError("the model was unloaded; ask again to load it")
+            self._inbox.put(post)
+
+    def _take(self, post: Ticket | tuple[Texts, Promise]) -> None:
+        if isinstance(post, Ticket):
+            self._scheduler.submit(post)
+        else:
+            self._embedder.submit(*post)
 
     def _shut(self, reason: str) -> None:
         with self._door:
             self._closed = True
         while not self._inbox.empty():
-            if ticket := self._inbox.get():
-                self._scheduler.submit(ticket)
+            if post := self._inbox.get():
+                self._take(post)
+        self._embedder.close(reason)
         self._scheduler.close(reason)
         self._model.close()
 
@@ -122,22 +154,25 @@ def make_ticket(
 ) -> Ticket:
     """Check a job before it can hold up others; raises as `Engine.submit` says."""
     room = _room(job, context)
-    if not job.prompt:
-        raise RequestError("the prompt has no tokens; a model needs one at least")
-    if len(job.prompt) > room:
-        raise ContextOverflow(
-            f"the prompt has {len(job.prompt)} tokens, the context holds {room}; shorten the prompt or raise num_ctx"
-        )
+    check_tokens(job.prompt, model.vocab_size, room)
     if job.scored_from is not None and not 1 <= job.scored_from <= len(job.prompt):
         raise RequestError(f"scored_from is {job.scored_from}; expected 1 to {len(job.prompt)}, the prompt's tokens")
-    for token in (min(job.prompt), max(job.prompt)):
-        if not 0 <= token < model.vocab_size:
-            raise RequestError(
-                f"token {token} is outside the vocabulary of {model.vocab_size}; is it of another model?"
-            )
     chain = chain or make_chain(job, model, samplers, context)
     guesses = integer(job.options, "draft_num_predict", MOST)
     return Ticket(job, chain, delivery, room, most_tokens(job, room), kept_tokens(job, room), guesses)
+
+
+def check_tokens(tokens: Sequence[int], vocab_size: int, room: int) -> None:
+    """Raises RequestError for tokens that are none, ContextOverflow for more than `room`."""
+    if not tokens:
+        raise RequestError("the prompt has no tokens; a model needs one at least")
+    if len(tokens) > room:
+        raise ContextOverflow(
+            f"the prompt has {len(tokens)} tokens, the context holds {room}; shorten the prompt or raise num_ctx"
+        )
+    for token in (min(tokens), max(tokens)):
+        if not 0 <= token < vocab_size:
+            raise RequestError(f"token {token} is outside the vocabulary of {vocab_size}; is it of another model?")
 
 
 def _room(job: Job, context: int) -> int:

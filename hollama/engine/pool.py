@@ -1,6 +1,6 @@
 """The contexts of a model: sessions with the tokens they hold, kept for the next prompts that begin alike.
 
-Knows no jobs. A context is either free or taken, and taken once; both may lend their beginning to a fork.
+Knows no jobs. A context is free, taken or lent; of the free and the taken ones the beginning may be forked.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class ContextPool:
         self.forks = model.limits.fork and model.limits.rewind
         self.free: list[Context] = []  # the least recently used first
         self.taken: list[Context] = []
+        self.lent: list[Context] = []  # to whoever can do without
 
     def held(self, window: Tokens, most: int, besides: Context) -> int:
         """How many tokens of `window` a context taken for it would hold, if it were not for `besides`."""
@@ -49,14 +50,35 @@ class ContextPool:
             return self._take_over(best, common)
         while True:
             try:
-                if len(self.free) + len(self.taken) < self._capacity:
+                if self._has_room:
                     return self._branch(best, common)
             except OutOfPages:
-                if not self.free:
+                if not self.free and not self.lent:
                     raise
-            if not self.evict(keep=best if self.forks else None):
+            if not self.evict(keep=best if self.forks else None) and not self.recall():
                 assert best
                 return self._take_over(best, common)
+
+    def lend(self) -> Context:
+        """An empty context that `recall` may close at any time. Raises OutOfPages where too many are in use."""
+        while not self._has_room:
+            if not self.evict():
+                raise OutOfPages(f"all {self._capacity} contexts are in use")
+        self.lent.append(Context(self._model.open()))
+        return self.lent[-1]
+
+    def take_back(self, context: Context) -> None:
+        """Close a lent context; nothing if it was recalled."""
+        if context in self.lent:
+            self.lent.remove(context)
+            _close(context)
+
+    def recall(self) -> bool:
+        """Close the context that was lent last; False if there is none."""
+        if self.lent:
+            _close(self.lent.pop())
+            return True
+        return False
 
     def cut(self, context: Context, length: int) -> None:
         """Make a context hold its first `length` tokens; a device that cannot rewind forgets everything instead."""
@@ -96,12 +118,16 @@ class ContextPool:
 
     def check(self) -> None:
         """Raise AssertionError unless every session is owned once and holds what is written of it."""
-        contexts = self.free + self.taken
+        contexts = self.free + self.taken + self.lent
         assert len(contexts) <= self._capacity, f"{len(contexts)} sessions, {self._capacity} allowed"
         assert len({id(context.session) for context in contexts}) == len(contexts), "a session is owned twice"
         for context in contexts:
             held, noted = context.session.position, len(context.tokens)
             assert held == noted, f"a session holds {held} tokens, {noted} are noted"
+
+    @property
+    def _has_room(self) -> bool:
+        return len(self.free) + len(self.taken) + len(self.lent) < self._capacity
 
     def _usable(self) -> list[Context]:
         """The most recently used first."""

@@ -88,6 +88,10 @@ class Scheduler:
         self._clock = clock
 
     @property
+    def pool(self) -> ContextPool:
+        return self._pool
+
+    @property
     def busy(self) -> int:
         return len(self._running)
 
@@ -226,8 +230,8 @@ class Scheduler:
         return []
 
     def _retreat(self, plan: list[Piece], error: OutOfPages) -> list[Piece]:
-        """What to try after a shortage: close free contexts, guess nothing, let the youngest job wait."""
-        if self._pool.evict():
+        """What to try after a shortage: close free and lent contexts, guess nothing, let the youngest job wait."""
+        if self._pool.evict() or self._pool.recall():
             return plan
         if any(piece.guesses for piece in plan):
             return [replace(piece, guesses=()) for piece in plan]

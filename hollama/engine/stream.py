@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
+from hollama.engine.embedding import Vector
 from hollama.engine.job import End, Scored, Token
 
 Event = Token | Scored | End | BaseException | None  # None: cancelled, nothing follows
@@ -22,6 +24,30 @@ class LoopDelivery:
             self._loop.call_soon_threadsafe(self.queue.put_nowait, event)
         except RuntimeError:  # the loop is closed: nobody listens any more
             self.cancelled = True
+
+
+class Promise:
+    """The engine's end of an embedding; cancelling the future cancels the job within a step."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.future: asyncio.Future[list[Vector]] = loop.create_future()
+        self._loop = loop
+
+    @property
+    def cancelled(self) -> bool:
+        return self._loop.is_closed() or self.future.cancelled()
+
+    def put(self, result: list[Vector] | BaseException) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            self._loop.call_soon_threadsafe(self._settle, result)
+
+    def _settle(self, result: list[Vector] | BaseException) -> None:
+        if self.future.done():
+            return
+        if isinstance(result, BaseException):
+            self.future.set_exception(result)
+        else:
+            self.future.set_result(result)
 
 
 class Stream:

@@ -32,10 +32,12 @@ class PagedModel(NullModel):
         session.fork = fork  # type: ignore[method-assign]
         return session
 
-    def step(self, work: Sequence[Work]) -> list[NDArray[np.float32]]:
+    def _run(
+        self, function: Callable[[Sequence[int]], Logits], width: int, work: Sequence[Work]
+    ) -> list[NDArray[np.float32]]:
         more = {id(piece.session): len(piece.tokens) for piece in work}
         self._need([], more)
-        return super().step(work)
+        return super()._run(function, width, work)
 
     def _need(self, new: list[int], more: dict[int, int] | None = None) -> None:
         lengths = [*new, *(session.position + (more or {}).get(id(session), 0) for session in self.sessions)]
