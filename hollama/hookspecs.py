@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 import pluggy
 
-from hollama.interfaces import AdapterSpec, BackendSpec, SamplerSpec, TokenizerSpec
+from hollama.interfaces import AdapterSpec, BackendSpec, CallFormatSpec, SamplerSpec, TokenizerSpec
 
 hookspec = pluggy.HookspecMarker("hollama")
 hookimpl = pluggy.HookimplMarker("hollama")
@@ -33,6 +33,11 @@ def hollama_samplers() -> Sequence[SamplerSpec]:  # type: ignore[empty-body]
 @hookspec
 def hollama_tokenizers() -> Sequence[TokenizerSpec]:  # type: ignore[empty-body]
     """Kinds of tokenizer; a package's config says by name which one its tokenizer resource needs."""
+
+
+@hookspec
+def hollama_call_formats() -> Sequence[CallFormatSpec]:  # type: ignore[empty-body]
+    """Ways in which families of models write calls of tools; a model's template, or its PARSER, chooses one."""
 
 
 @hookspec

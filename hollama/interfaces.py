@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hollama.types import Thoughts
+from hollama.types import JsonObject, Thoughts
 
 Logits = NDArray[np.float32]  # (vocabulary,)
 T = TypeVar("T")
@@ -113,6 +113,41 @@ class TokenizerSpec:
 
     name: str
     open: Callable[[bytes], Tokenizer]
+    help: str = ""
+
+
+# ── calls of tools ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+Call = tuple[str, JsonObject]  # a tool's name and its arguments
+
+
+@dataclass(frozen=True)
+class CallRegion:
+    """A part of an answer that holds calls: from `opening` to `closing`, or to the answer's end where that is empty.
+
+    `read` gives the calls in what is between, () where it holds none (then all of it is text), and None where a call
+    is not complete: then the closing was part of it. It gets the request's tools; it must not raise.
+    """
+
+    opening: str
+    closing: str
+    read: Callable[[str, Sequence[JsonObject]], Sequence[Call] | None]
+
+
+@dataclass(frozen=True)
+class CallFormatSpec:
+    """How a family of models writes calls. The first in ascending `order` that `matches` a template's text is taken.
+
+    A Modelfile's PARSER may name one too. Ours go from 100 to 900, which is plain JSON and matches every template.
+    """
+
+    name: str
+    order: int
+    matches: Callable[[str], bool]
+    regions: tuple[CallRegion, ...] = ()
+    frames: tuple[str, ...] = ()  # what stands around calls and text, and is dropped
+    bare: bool = False  # an answer may also be the JSON of a call, without an opening
+    tagged_json: bool = True  # Ollama's rule for Go templates (a tag, then JSON with a tool's name) can read it
     help: str = ""
 
 

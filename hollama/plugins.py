@@ -12,7 +12,7 @@ import pluggy
 
 from hollama import hookspecs
 from hollama.errors import PluginError
-from hollama.interfaces import AdapterSpec, BackendSpec, SamplerSpec, TokenizerSpec
+from hollama.interfaces import AdapterSpec, BackendSpec, CallFormatSpec, SamplerSpec, TokenizerSpec
 
 GROUP = "hollama"
 
@@ -39,6 +39,7 @@ class Plugins:
 
     samplers: Mapping[str, Contribution[SamplerSpec]]
     tokenizers: Mapping[str, Contribution[TokenizerSpec]]
+    call_formats: Mapping[str, Contribution[CallFormatSpec]]
     adapters: Mapping[str, Contribution[AdapterSpec]]
     backends: Mapping[str, Contribution[BackendSpec]]
 

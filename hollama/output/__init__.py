@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from hollama.output.calls import CallParser
+from hollama.output.parsers import PARSERS, ParserRule
 from hollama.output.text import TextDecoder
 from hollama.output.thinking import ThinkingSplitter
 from hollama.output.tools import ToolCallParser
 
-__all__ = ["TextDecoder", "ThinkingSplitter", "ToolCallParser"]
+__all__ = ["PARSERS", "CallParser", "ParserRule", "TextDecoder", "ThinkingSplitter", "ToolCallParser"]

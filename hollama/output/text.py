@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from hollama.interfaces import Tokenizer
 from hollama.output.hold import held
@@ -14,11 +15,14 @@ class TextDecoder:
 
     Bytes that are no UTF-8 become U+FFFD. The answer ends before the stop string that is complete first (of two
     complete at once, the longer one), so how the text was cut into tokens makes no difference. The empty stop string
-    ends the answer at once.
+    ends the answer at once. `shown` are control tokens that are seen nevertheless, and what they say.
     """
 
-    def __init__(self, tokenizer: Tokenizer, stop: Sequence[str] = ()) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, stop: Sequence[str] = (), shown: Mapping[int, bytes] = MappingProxyType({})
+    ) -> None:
         self._tokenizer = tokenizer
+        self._shown = shown
         self._stop = tuple(stop)
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
         self._held = ""
@@ -26,7 +30,7 @@ class TextDecoder:
 
     def accept(self, token: int) -> tuple[str, bool]:
         """The text to show now, and whether a stop string has ended the answer."""
-        return self._push(self._utf8.decode(self._tokenizer.piece(token)))
+        return self._push(self._utf8.decode(self._shown.get(token) or self._tokenizer.piece(token)))
 
     def flush(self) -> str:
         """What was held back, when the answer has ended for another reason."""

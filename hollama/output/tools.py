@@ -11,6 +11,7 @@ from hollama.output.hold import held
 from hollama.types import Delta, JsonObject, ToolCall
 
 _STRING = r'"(?:[^"\\]++|\\.)*+"?'  # possessive, so that an unfinished one costs no more than a finished one
+_MARK = re.compile(r"<[^<>\s]+>|\[[^\[\]\s]+\]")
 _BRACKETS = {  # tags that are JSON themselves, and may begin no call at all
     "{": re.compile(_STRING + "|[{}]", re.DOTALL),
     "[": re.compile(_STRING + r"|[\[\]]", re.DOTALL),
@@ -34,6 +35,11 @@ class ToolCallParser:
         self._buffer = ""
         self._blank = True  # no content so far
         self._calls = 0
+
+    @property
+    def marks(self) -> list[str]:
+        """What in the tag may be a token of its own."""
+        return _MARK.findall(self._tag)
 
     def push(self, text: str) -> list[Delta]:
         """What has become certain by `text`."""

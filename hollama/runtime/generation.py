@@ -41,7 +41,7 @@ async def answer(running: Running, question: Question) -> AsyncGenerator[Event]:
     tokenizer, terms, reading = running.tokenizer, question.terms, question.prompt.reading
     job = Job(
         prompt=question.prompt.tokens,
-        listener=TextDecoder(tokenizer, question.options.get("stop") or ()),
+        listener=TextDecoder(tokenizer, question.options.get("stop") or (), question.prompt.shown),
         options=question.options,
         stop_tokens=running.vocabulary.stop_tokens,
         shift=terms.shift,

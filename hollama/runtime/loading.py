@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from hollama.engine import Engine
 from hollama.errors import BackendError, FormatError, RequestError, StoreError
 from hollama.formats.hef import Hef
 from hollama.formats.package import PackageInfo, read_info, read_tokenizer
-from hollama.interfaces import LoadedModel, Tokenizer, Vocabulary
+from hollama.interfaces import CallFormatSpec, LoadedModel, Tokenizer, Vocabulary
 from hollama.plugins import Plugins
 from hollama.runtime.compile import Compiler
 from hollama.runtime.residency import Loaded, Wish
@@ -38,6 +39,7 @@ class Running:
     vocabulary: Vocabulary
     engine: Engine
     device: LoadedModel
+    formats: Mapping[str, CallFormatSpec]  # of calls of tools
 
 
 class ModelLoader:
@@ -119,11 +121,12 @@ class ModelLoader:
         except RequestError:
             device.close()
             raise
+        formats = {name: contribution.spec for name, contribution in self._plugins.call_formats.items()}
         samplers = [contribution.spec for contribution in self._plugins.samplers.values()]
         context = min(context, device.limits.context)
         engine = Engine(device, samplers, parallel=self._settings.num_parallel, context=context)
         vocabulary = TokenizerVocabulary(tokenizer, device.vocab_size, frozenset(info.eos_token_ids))
-        return Loaded(Running(info, tokenizer, vocabulary, engine, device), context, info.context)
+        return Loaded(Running(info, tokenizer, vocabulary, engine, device, formats), context, info.context)
 
     def _compiled(self, target: Path, task: asyncio.Task[None]) -> None:
         del self._compiling[target]

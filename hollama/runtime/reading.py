@@ -1,68 +1,122 @@
-"""How the text of an answer is read: thoughts first, then calls of tools in what is left. Knows no tokens."""
+"""How the text of an answer is read: thoughts first, then calls of tools in what is left. Knows no tokens.
+
+A Go template says by itself what a call begins with (Ollama's rule); for what that rule cannot read, and for Jinja
+templates, the template's text chooses one of the plugins' call formats. A model's PARSER goes before its template.
+"""
 
 from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Protocol
 
-from hollama.output import ThinkingSplitter, ToolCallParser
-from hollama.template import GoTemplate, PromptTemplate, ThinkingTags
-from hollama.types import Delta, JsonObject, Thoughts
+from hollama.interfaces import CallFormatSpec
+from hollama.output import PARSERS, CallParser, ParserRule, ThinkingSplitter, ToolCallParser
+from hollama.template import GoTemplate, PromptTemplate
+from hollama.types import Delta, JsonObject, Thoughts, ToolCall
 
 _ID = string.ascii_lowercase + string.digits
-_JINJA_CALLS = ("<tool_call>", "[TOOL_CALLS]", "<|tool_call|>", "<|python_tag|>")  # what families begin a call with
-_JINJA_THOUGHTS = ThinkingTags("<think>", "</think>")
+
+Formats = Mapping[str, CallFormatSpec]
+
+
+class Stage(Protocol):
+    """Takes what it looks for out of the content."""
+
+    def push(self, text: str) -> list[Delta]: ...
+
+    def flush(self) -> list[Delta]: ...
+
+
+class CallStage(Stage, Protocol):
+    @property
+    def marks(self) -> Sequence[str]:
+        """Texts that say where calls are."""
+        ...
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What is looked for in an answer; the parts keep the state of one answer."""
+    """What is looked for in an answer; the stages keep the state of one answer."""
 
-    thinking: ThinkingSplitter | None = None
-    calls: ToolCallParser | None = None
-    thoughts: Thoughts | None = None  # what `thinking` looks for
+    stages: tuple[Stage, ...] = ()
+    thoughts: Thoughts | None = None  # what the first stage looks for
+    marks: tuple[str, ...] = ()  # texts to be seen though they may be control tokens
+    _count: Iterator[int] = field(default_factory=count)
 
     def push(self, text: str) -> list[Delta]:
         """What `text` makes certain."""
-        return self._called(self.thinking.push(text) if self.thinking else [Delta(content=text)])
+        return self._through(0, [Delta(content=text)] if text else [])
 
     def flush(self) -> list[Delta]:
         """What was held back, at the end."""
-        return self._called(self.thinking.flush() if self.thinking else []) + (self.calls.flush() if self.calls else [])
+        return [delta for place, stage in enumerate(self.stages, 1) for delta in self._through(place, stage.flush())]
 
-    def _called(self, deltas: Sequence[Delta]) -> list[Delta]:
-        if self.calls is None:
-            return list(deltas)
-        found: list[Delta] = []
-        for delta in deltas:
-            if delta.thinking:
-                found.append(Delta(thinking=delta.thinking))
-            if delta.content:
-                found.extend(_named(piece) for piece in self.calls.push(delta.content))
-        return found
+    def _through(self, start: int, deltas: list[Delta]) -> list[Delta]:
+        for stage in self.stages[start:]:
+            deltas = [found for delta in deltas for found in (stage.push(delta.content) if delta.content else [delta])]
+        return [replace(delta, tool_calls=tuple(self._named(call) for call in delta.tool_calls)) for delta in deltas]
 
-
-def reading_of(template: PromptTemplate, prompt: str, tools: Sequence[JsonObject], thinks: bool) -> Reading:
-    """A template says how its model writes thoughts and calls; a prompt may end within a thought already."""
-    tags = template.thinking_tags if isinstance(template, GoTemplate) else _JINJA_THOUGHTS
-    thinking = thoughts = None
-    if thinks and tags:
-        thoughts = Thoughts(tags.opening, tags.closing, begun=prompt.rstrip().endswith(tags.opening))
-        thinking = ThinkingSplitter(thoughts.opening, thoughts.closing, thoughts.begun)
-    tag = template.tool_call_tag if isinstance(template, GoTemplate) else _jinja_tag(template)
-    return Reading(thinking, ToolCallParser(tag, tools) if tools else None, thoughts)
+    def _named(self, call: ToolCall) -> ToolCall:
+        """With an id of its own, and its number in the answer."""
+        id = "".join(secrets.choice(_ID) for _ in range(8))
+        return replace(call, id=f"call_{id}", index=next(self._count)) if not call.id else call
 
 
-def _jinja_tag(template: PromptTemplate) -> str:
-    text = getattr(template, "text", "")
-    return next((tag for tag in _JINJA_CALLS if tag in text), "{")
+def reading_of(
+    template: PromptTemplate, parser: str, prompt: str, tools: Sequence[JsonObject], thinks: bool, formats: Formats
+) -> Reading:
+    """How answers to `prompt` are read; `parser` is the model's PARSER, or nothing.
+
+    A parser that nobody knows is ignored, as in Ollama. A prompt may end within a thought already.
+    """
+    rule = PARSERS.get(parser)
+    calls = _ruled_calls(rule, tools, formats) if rule else _calls(template, parser, tools, formats)
+    thoughts = _thoughts(rule or _rule(template), prompt, thinks, bool(tools))
+    marks = [mark for stage in calls for mark in stage.marks]
+    if thoughts is None:
+        return Reading(calls, None, tuple(marks))
+    until = rule.until if rule else ()
+    splitter = ThinkingSplitter(thoughts.opening, thoughts.closing, thoughts.begun, until)
+    return Reading((splitter, *calls), thoughts, (thoughts.opening, thoughts.closing, *marks))
 
 
-def _named(delta: Delta) -> Delta:
-    """Each call with an id of its own."""
-    if not delta.tool_calls:
-        return delta
-    calls = (replace(call, id=f"call_{''.join(secrets.choice(_ID) for _ in range(8))}") for call in delta.tool_calls)
-    return replace(delta, tool_calls=tuple(calls))
+def _rule(template: PromptTemplate) -> ParserRule:
+    tags = template.thinking_tags
+    return ParserRule(opening=tags.opening, closing=tags.closing) if tags else ParserRule()
+
+
+def _thoughts(rule: ParserRule, prompt: str, thinks: bool, tools: bool) -> Thoughts | None:
+    if not rule.opening or not (thinks or rule.always) or (tools and rule.not_with_tools):
+        return None
+    end = prompt.rstrip()
+    begun = end.endswith(rule.opening) or (rule.begins and not end.endswith(rule.closing))
+    return Thoughts(rule.opening, rule.closing, begun)
+
+
+def _ruled_calls(rule: ParserRule, tools: Sequence[JsonObject], formats: Formats) -> tuple[CallStage, ...]:
+    format = formats.get(rule.calls)
+    return (CallParser(format, tools),) if format else ()
+
+
+def _calls(
+    template: PromptTemplate, parser: str, tools: Sequence[JsonObject], formats: Formats
+) -> tuple[CallStage, ...]:
+    if not tools:
+        return ()
+    format = formats.get(parser) or _format(template.text, formats)
+    if format is None or (isinstance(template, GoTemplate) and format.tagged_json and format.name != parser):
+        return (ToolCallParser(template.tool_call_tag if isinstance(template, GoTemplate) else "{", tools),)
+    bare = (ToolCallParser("{", tools),) if format.bare else ()
+    return (CallParser(format, tools), *bare) if format.regions else bare
+
+
+def _format(text: str, formats: Formats) -> CallFormatSpec | None:
+    return next((format for format in sorted(formats.values(), key=_order) if format.matches(text)), None)
+
+
+def _order(format: CallFormatSpec) -> tuple[int, str]:
+    return format.order, format.name

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hollama.interfaces import Tokenizer
 from hollama.runtime.loading import Running
 from hollama.runtime.prompt import Choice, Thought, chat_values, choose, fit, generate_values, shorten
 from hollama.runtime.reading import Reading, reading_of
@@ -22,6 +23,7 @@ class Prompt:
     tokens: tuple[int, ...]
     images: int
     reading: Reading
+    shown: Mapping[int, bytes]  # control tokens that the reading must see, and what they say
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,12 @@ class Rendering:
         images = sum(len(message.images) for message in self.values.messages) if self.values else 0
         before = b"".join(map(running.tokenizer.piece, self.context)).decode("utf-8", "replace")
         thinks = self.values is not None and self.values.think
-        reading = reading_of(choice.template, text, self.tools, thinks) if choice else Reading()
-        return Prompt(before + text, tokens, images, reading)
+        reading = Reading()
+        if choice:
+            parser = self.model.config.parser
+            reading = reading_of(choice.template, parser, text, self.tools, thinks, running.formats)
+        shown = _controls(running.tokenizer, reading.marks)
+        return Prompt(before + text, tokens, images, reading, shown)
 
     def _text(self, choice: Choice, encode: Callable[[str], list[int]], context: int, truncate: bool) -> str:
         assert self.values is not None
@@ -70,6 +76,16 @@ def generate_rendering(model: StoredModel, request: GenerateRequest, thought: Th
         return Rendering(model, None, raw=request.prompt, context=request.tokens)
     values = generate_values(model, request, thought)
     return Rendering(model, values, template=request.template, context=request.context, keeps_context=True)
+
+
+def _controls(tokenizer: Tokenizer, marks: Sequence[str]) -> dict[int, bytes]:
+    """The marks that are a control token each, which has no text of its own."""
+    shown = {}
+    for mark in marks:
+        controls = [token for token in tokenizer.encode(mark) if tokenizer.control(token)]
+        if len(controls) == 1:
+            shown[controls[0]] = mark.encode()
+    return shown
 
 
 def _encoder(running: Running, begin: bool) -> Callable[[str], list[int]]:

@@ -5,8 +5,7 @@ Knows messages and tools; does not know models, tokens or the parsers of a model
 
 from hollama.template.jinja import JinjaTemplate
 from hollama.template.ollama import DEFAULT_TEMPLATE, GoTemplate, collate
-from hollama.template.prompt import PromptTemplate, TemplateValues, with_image_tags
-from hollama.template.tags import ThinkingTags
+from hollama.template.prompt import PromptTemplate, TemplateValues, ThinkingTags, with_image_tags
 
 __all__ = [
     "DEFAULT_TEMPLATE",

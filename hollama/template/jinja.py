@@ -17,13 +17,18 @@ from typing import Any, NoReturn
 import jinja2
 
 from hollama.errors import TemplateError, TemplateFailed
-from hollama.template.prompt import TemplateValues, with_image_tags
+from hollama.template.prompt import TemplateValues, ThinkingTags, with_image_tags
 from hollama.template.sandbox import SIZE_LIMIT, BoundedEnvironment
 from hollama.template.values import well_formed
 from hollama.types import Message, ToolCall
 
 TEXT_LIMIT = 1 << 20  # characters of a template
 _CACHED = 32
+_THOUGHTS = (
+    ThinkingTags("<think>", "</think>"),
+    ThinkingTags("[THINK]", "[/THINK]"),
+    ThinkingTags("<|START_THINKING|>", "<|END_THINKING|>"),
+)
 _INDENT_LIMIT = 16  # of JSON
 
 
@@ -44,9 +49,17 @@ class JinjaTemplate:
 
     @cached_property
     def capabilities(self) -> frozenset[str]:
-        found = {"tools": "tools" in self.text or "tool_call" in self.text, "thinking": "</think>" in self.text}
-        found["thinking"] &= "<think>" in self.text or "split('</think>')" in self.text.replace('"', "'")
+        found = {"tools": "tools" in self.text or "tool_call" in self.text, "thinking": self.thinking_tags is not None}
         return frozenset(name for name, has in found.items() if has)
+
+    @cached_property
+    def thinking_tags(self) -> ThinkingTags | None:
+        """The tags of the first family whose both tags the text has; or it splits a text at the closing one."""
+        text = self.text.replace('"', "'")
+        for tags in _THOUGHTS:
+            if tags.closing in text and (tags.opening in text or f"split('{tags.closing}')" in text):
+                return tags
+        return None
 
     def render(self, values: TemplateValues) -> str:
         """The conversation, up to where the model's turn begins; or within that turn, if the model has begun it.
@@ -196,7 +209,7 @@ def _chat_message(message: Message, arguments_as_text: bool, empty_is_none: bool
     chat: dict[str, Any] = {"role": well_formed(message.role), "content": well_formed(message.content)}
     if message.thinking:
         thinking = well_formed(message.thinking)
-        chat |= {"reasoning_content": thinking, "reasoning": thinking, "thinking": thinking}
+        chat |= {"reasoning_content": thinking, "reasoning": thinking, "thinking": thinking, "tool_plan": thinking}
     if message.tool_calls:
         chat["content"] = chat["content"] or (None if empty_is_none else "")
         chat["tool_calls"] = [_chat_call(call, arguments_as_text) for call in message.tool_calls]

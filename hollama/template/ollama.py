@@ -17,8 +17,7 @@ from hollama.template.data import message_value, tools_value
 from hollama.template.executor import execute
 from hollama.template.nodes import Action, Body, Call, Field, If, Pipe, Range, Statement, Tree, With
 from hollama.template.parser import parse
-from hollama.template.prompt import TemplateValues, with_image_tags
-from hollama.template.tags import ThinkingTags
+from hollama.template.prompt import TemplateValues, ThinkingTags, with_image_tags
 from hollama.template.values import well_formed
 from hollama.types import Message
 
@@ -31,6 +30,7 @@ class GoTemplate:
     """A parsed template. Values of this class may be shared between threads."""
 
     tree: Tree
+    text: str = ""
 
     @staticmethod
     def parse(text: str) -> GoTemplate:
@@ -87,11 +87,11 @@ class GoTemplate:
 
 @lru_cache(_CACHED)
 def _parsed(text: str) -> GoTemplate:
-    template = GoTemplate(parse(well_formed(text), functions.NAMES))
+    template = GoTemplate(parse(well_formed(text), functions.NAMES), text)
     if template.variables & {"messages", "response"}:
         return template
     response = parse("{{ .Response }}", functions.NAMES).root
-    return GoTemplate(replace(template.tree, root=template.tree.root + response))
+    return replace(template, tree=replace(template.tree, root=template.tree.root + response))
 
 
 def _think(values: TemplateValues) -> dict[str, Any]:

@@ -9,6 +9,12 @@ from typing import Any, Protocol
 from hollama.types import Message
 
 
+@dataclass(frozen=True)
+class ThinkingTags:
+    opening: str
+    closing: str
+
+
 @dataclass(frozen=True, slots=True)
 class TemplateValues:
     """What a prompt is made of.
@@ -40,8 +46,16 @@ class PromptTemplate(Protocol):
     """A conversation to the text a model continues."""
 
     @property
+    def text(self) -> str: ...
+
+    @property
     def capabilities(self) -> frozenset[str]:
         """Of "tools", "insert" and "thinking", those the template provides for."""
+        ...
+
+    @property
+    def thinking_tags(self) -> ThinkingTags | None:
+        """What the model writes around its thoughts."""
         ...
 
     def render(self, values: TemplateValues) -> str:

@@ -6,7 +6,6 @@ Knows the tree, not the parsers of the output that use the tags.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from hollama.template.nodes import (
     Action,
@@ -24,14 +23,9 @@ from hollama.template.nodes import (
     Variable,
     With,
 )
+from hollama.template.prompt import ThinkingTags
 
 DEFAULT_TOOL_TAG = "{"
-
-
-@dataclass(frozen=True)
-class ThinkingTags:
-    opening: str
-    closing: str
 
 
 def names(body: Body) -> Iterator[str]:

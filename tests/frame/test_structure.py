@@ -96,7 +96,7 @@ def test_every_hook_is_documented():
 
 def test_the_two_pages_of_a_plugin_author_stay_pages():
     assert len(Path(hookspecs.__file__).read_text().splitlines()) < 80
-    assert len((ROOT / "hollama" / "interfaces.py").read_text().splitlines()) < 280
+    assert len((ROOT / "hollama" / "interfaces.py").read_text().splitlines()) < 300
 
 
 def test_the_tree_in_the_readme_is_the_real_tree():

@@ -30,6 +30,11 @@ def test_control_tokens_show_nothing():
     assert feed([97, END, 98])[0] == ["a", "", "b", ""]
 
 
+def test_control_tokens_that_mean_something_are_seen():
+    decoder = TextDecoder(ByteTokenizer(), shown={END: b"[END]"})
+    assert [decoder.accept(token)[0] for token in (97, END, 98)] == ["a", "[END]", "b"]
+
+
 def test_broken_utf8_becomes_the_replacement_character():
     assert "".join(feed(b"a\xffb\xc3(\xe2\x82")[0]) == "a\ufffdb\ufffd(\ufffd"
 

@@ -41,6 +41,22 @@ def test_primed_begins_inside():
     assert split("a", primed=True) == ("a", "")
 
 
+def test_a_model_may_repeat_the_tag_that_the_prompt_ends_with():
+    assert split("<think>\na</think>b", primed=True) == split("a</think>b", primed=True) == ("a", "b")
+    assert split("<thi", primed=True) == ("<thi", "")
+
+
+def test_thoughts_end_before_a_call_that_nobody_closed_them_for():
+    def parts(*texts):
+        splitter = ThinkingSplitter("<think>", "</think>", True, until=["<tool_call>"])
+        deltas = [delta for text in texts for delta in splitter.push(text)] + splitter.flush()
+        return "".join(delta.thinking for delta in deltas), "".join(delta.content for delta in deltas)
+
+    text = "hm <tool <tool_call>{}</tool_call></think>"
+    assert parts(text) == parts(*text) == ("hm <tool ", "<tool_call>{}</tool_call></think>")
+    assert parts("a</think><tool_call>") == ("a", "<tool_call>")
+
+
 def test_only_what_may_begin_the_tag_is_held():
     splitter = ThinkingSplitter("<think>", "</think>")
     assert splitter.push("<thi") == []
