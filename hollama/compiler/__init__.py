@@ -3,6 +3,8 @@
 Rooms to come: rotation (QuaRot), GPTQ, HAR archives, LoRA adapters.
 """
 
+from hollama.compiler.adapters import read_adapter
+from hollama.compiler.package import compile_package
 from hollama.compiler.pipeline import CompileSettings, compile_checkpoint
 
-__all__ = ["CompileSettings", "compile_checkpoint"]
+__all__ = ["CompileSettings", "compile_checkpoint", "compile_package", "read_adapter"]

@@ -50,9 +50,9 @@ class GgufTensors:
     def float32(self, name: str) -> NDArray[np.float32]:
         values = self.file.float32(self.architecture.names(name))
         if self.architecture.interleaved and ".self_attn.q_proj" in name:
-            return _halves(values, self.heads)
+            return halves(values, self.heads)
         if self.architecture.interleaved and ".self_attn.k_proj" in name:
-            return _halves(values, self.kv_heads)
+            return halves(values, self.kv_heads)
         return values
 
 
@@ -93,7 +93,7 @@ def _config(file: GgufFile, architecture: Architecture) -> dict[str, Any]:
     return config
 
 
-def _halves(values: NDArray[np.float32], heads: int) -> NDArray[np.float32]:
+def halves(values: NDArray[np.float32], heads: int) -> NDArray[np.float32]:
     """Undo the pairing of rotary rows: (heads, head_dim / 2, 2) becomes (heads, 2, head_dim / 2)."""
     split = values.reshape(heads, -1, 2, *values.shape[1:])
     return np.ascontiguousarray(split.swapaxes(1, 2)).reshape(values.shape)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from hollama.compiler.adapters import AdapterFile
 from hollama.compiler.calibration import DEFAULT_TEXT, calibrate, embedding_range, windows_of
 from hollama.compiler.checkpoint import Checkpoint, weight
 from hollama.compiler.gguf import open_gguf
@@ -20,7 +21,7 @@ from hollama.compiler.rounding import round_linear
 from hollama.errors import CompileError
 from hollama.formats.hef import CONFIG, TOKENIZER, write_hef
 from hollama.formats.package import FORMAT
-from hollama.formats.package_weights import model_resources, network_groups
+from hollama.formats.package_weights import Sources, model_resources, network_groups
 from hollama.ir.floating import FloatArithmetic
 from hollama.ir.graph import Graph, Node
 from hollama.ir.quantised import QuantisedWeights
@@ -41,6 +42,7 @@ class CompileSettings:
     calibration: str = ""  # text; empty for the built-in one
     windows: int = 16
     window: int = 256
+    adapters: tuple[AdapterFile, ...] = ()
 
 
 def compile_checkpoint(source: Path, target: Path, settings: CompileSettings, progress: Progress) -> None:
@@ -59,7 +61,17 @@ def compile_checkpoint(source: Path, target: Path, settings: CompileSettings, pr
     chunk = min(settings.prefill_chunk, context)
     resources = {TOKENIZER: checkpoint.tokenizer, CONFIG: _config(checkpoint, graph, weights, context, chunk)}
     groups = network_groups(graph, quantised.ranges, context, chunk)
-    write_hef(target, network_groups=groups, resources=resources | model_resources(graph, quantised))
+    resources |= model_resources(graph, quantised, layer_sources(checkpoint, graph, sources))
+    write_hef(target, network_groups=groups, resources=resources)
+
+
+def layer_sources(checkpoint: Checkpoint, graph: Graph, sources: Mapping[str, Fused]) -> Sources:
+    """Which of the checkpoint's weights make each linear layer, and how many outputs they have."""
+    found = {}
+    for node in graph.linears():
+        parts = sources[node.weight].parts
+        found[node.weight] = list(zip(parts, _rows(checkpoint, node.width, parts), strict=True))
+    return found
 
 
 def open_checkpoint(source: Path) -> Checkpoint:

@@ -7,12 +7,15 @@
      "tokenizer": "huggingface", "bos_token_id": null, "bos_token": "", "eos_token": "<|im_end|>", "add_bos": false,
      "options": {"temperature": 0.2}, "metadata": {"general.architecture": "qwen2", "qwen2.context_length": 2048}}
 
-`options` has Ollama's names, `metadata` has GGUF's keys. Knows neither graphs nor arithmetic.
+`options` has Ollama's names, `metadata` has GGUF's keys. Adapters are named by the network groups <name>__prefill and
+<name>__tbt; those of the base are then base_model__prefill and base_model__tbt, as Hailo has it. Knows neither graphs
+nor arithmetic.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +26,11 @@ from hollama.formats.hef import CONFIG, TOKENIZER, WEIGHTS, Hef
 from hollama.formats.safetensors import SafetensorsFile
 
 FORMAT = 2
+BASE = "base_model"  # what Hailo calls the groups without an adapter where others have one
 _LARGEST_CONFIG = 16 << 20
+_PREFILL = "__prefill"
+_ADAPTER = re.compile(r"[A-Za-z0-9](?:_?[A-Za-z0-9.-])*")
+_LONGEST_NAME = 80
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,7 @@ class PackageInfo:
     options: Mapping[str, Any]
     metadata: Mapping[str, Any]
     tensors: tuple[tuple[str, str, tuple[int, ...]], ...]  # name, dtype, shape
+    adapters: tuple[str, ...] = ()
 
 
 def read_info(source: Hef | Path) -> PackageInfo:
@@ -77,7 +85,24 @@ def read_info(source: Hef | Path) -> PackageInfo:
         options=_get(own, "options", dict),
         metadata=metadata,
         tensors=_tensors(source),
+        adapters=adapter_names(source),
     )
+
+
+def check_adapter_name(name: str) -> str:
+    """The name itself. Raises HefError for one that network groups cannot be named after."""
+    if not _ADAPTER.fullmatch(name) or len(name) > _LONGEST_NAME or name == BASE:
+        raise HefError(
+            f'"{name:.100}" cannot name an adapter; expected up to {_LONGEST_NAME} letters, digits and ".-_" '
+            "that begin with a letter or digit and have no two underlines in a row"
+        )
+    return name
+
+
+def adapter_names(hef: Hef) -> tuple[str, ...]:
+    """In file order. Raises HefError for names that make no sense."""
+    groups = [name.removesuffix(_PREFILL) for name in hef.network_groups if name.endswith(_PREFILL)]
+    return tuple(check_adapter_name(name) for name in groups if name != BASE)
 
 
 def read_config(hef: Hef) -> dict[str, Any]:

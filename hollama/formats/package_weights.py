@@ -1,6 +1,7 @@
 """The model inside a HEF package of ours: graph, ranges and quantised weights. Knows no device and no tokenizer.
 
-    hollama-graph.json            the graph (`hollama.ir.graph`) and "ranges": {value: [scale, zero point, bits]}
+    hollama-graph.json            the graph (`hollama.ir.graph`), "ranges": {value: [scale, zero point, bits]} and
+                                  "sources": {linear layer: [[the checkpoint's name of a part, its outputs], ...]}
     hollama-weights.safetensors   linear layers as NAME.packed and NAME.group_scale (U8), NAME.row_scale and NAME.bias
                                   (F32), as `hollama.kernels.golden.PackedLinear` describes them; norms, their biases
                                   and the rows of positions as NAME (F32). Nothing is copied at load: the kernels read
@@ -8,14 +9,15 @@
     embeddings.bin                uint16 (vocabulary, hidden), as Hailo's; its range is that of the embed node
     rope_theta_data.bin           float32 (head_dim,), the first half negative, as Hailo's
 
-Both network groups, `prefill` and `tbt`, run this graph and share all of it.
+Both network groups, `prefill` and `tbt`, run this graph and share all of it; so do those of adapters (see
+`package_adapters`).
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,13 +26,14 @@ from numpy.typing import NDArray
 from hollama.errors import HefError
 from hollama.formats.hef import EMBEDDINGS, GRAPH, ROPE_THETA, WEIGHTS, Hef
 from hollama.formats.hef_groups import Cache, NetworkGroup, Tensor
-from hollama.formats.package import resource
+from hollama.formats.package import BASE, resource
 from hollama.formats.safetensors import SafetensorsFile, safetensors_chunks
 from hollama.ir.graph import Graph, Node
 from hollama.ir.quantised import QuantisedWeights
 from hollama.kernels.golden import HEAD_MAX, INPUTS_MAX, PackedLinear, Quantisation
 
 F32 = NDArray[np.float32]
+Sources = Mapping[str, Sequence[tuple[str, int]]]
 _LARGEST_GRAPH = 64 << 20
 _QUERY_ZERO = 1 << 15
 
@@ -49,7 +52,10 @@ def read_model(hef: Hef) -> tuple[Graph, QuantisedWeights]:
     ranges = _read_ranges(json.loads(bytes(data)))
     stored = SafetensorsFile.from_buffer(resource(hef, WEIGHTS))
     widths = {node.name: node.width for node in graph.nodes}
-    linears = {node.weight: _read_linear(stored, node, widths[node.inputs[0]]) for node in graph.linears()}
+    linears = {
+        node.weight: read_linear(stored, node.weight, widths[node.inputs[0]], node.width, node.bias)
+        for node in graph.linears()
+    }
     norms = {name: _read_unquantised(stored, name, node) for name, node in graph.unquantised().items()}
     embed = _embed_node(graph)
     table = np.frombuffer(resource(hef, EMBEDDINGS), np.dtype("<u2"))
@@ -62,16 +68,30 @@ def read_model(hef: Hef) -> tuple[Graph, QuantisedWeights]:
     return graph, QuantisedWeights(table.reshape(-1, embed.width), linears, norms, ranges, theta)
 
 
-def model_resources(graph: Graph, weights: QuantisedWeights) -> dict[str, bytes]:
-    """The resources of a package that `read_model` reads back."""
+def read_sources(hef: Hef) -> Sources:
+    """Which of the checkpoint's weights make each linear layer. Raises HefError, for older packages too."""
+    plain = json.loads(bytes(resource(hef, GRAPH)))
+    entries = plain.get("sources") if isinstance(plain, dict) else None
+    if not isinstance(entries, dict) or not all(_is_source(parts) for parts in entries.values()):
+        raise HefError("the package does not say which weights it was made of; compile the model again")
+    return {name: [(part, count) for part, count in parts] for name, parts in entries.items()}
+
+
+def _is_source(parts: object) -> bool:
+    return isinstance(parts, list) and all(
+        isinstance(part, list) and len(part) == 2 and isinstance(part[0], str) and type(part[1]) is int and part[1] > 0
+        for part in parts
+    )
+
+
+def model_resources(graph: Graph, weights: QuantisedWeights, sources: Sources) -> dict[str, bytes]:
+    """The resources of a package that `read_model` reads back, adapters aside."""
     arrays: dict[str, NDArray[np.generic]] = {}
     for name, linear in weights.linears.items():
-        arrays |= {f"{name}.packed": linear.packed, f"{name}.group_scale": linear.group_scale}
-        arrays[f"{name}.row_scale"] = linear.row_scale
-        if linear.bias is not None:
-            arrays[f"{name}.bias"] = linear.bias
+        arrays |= linear_arrays(name, linear)
     arrays |= weights.norms
     described = json.loads(graph.to_json())
+    described["sources"] = sources
     described["ranges"] = {name: [of.scale, of.zero_point, of.bits] for name, of in weights.ranges.items()}
     return {
         EMBEDDINGS: weights.table.astype("<u2").tobytes(),
@@ -81,11 +101,25 @@ def model_resources(graph: Graph, weights: QuantisedWeights) -> dict[str, bytes]
     }
 
 
+def linear_arrays(name: str, linear: PackedLinear) -> dict[str, NDArray[np.generic]]:
+    """The arrays that `read_linear` reads back."""
+    arrays: dict[str, NDArray[np.generic]] = {f"{name}.packed": linear.packed}
+    arrays |= {f"{name}.group_scale": linear.group_scale, f"{name}.row_scale": linear.row_scale}
+    if linear.bias is not None:
+        arrays[f"{name}.bias"] = linear.bias
+    return arrays
+
+
 def network_groups(
-    graph: Graph, ranges: Mapping[str, Quantisation], context: int, chunk: int
-) -> tuple[NetworkGroup, NetworkGroup]:
-    """The edges of both groups: prefill runs `chunk` rows, tbt one."""
-    return _group("prefill", graph, ranges, context, chunk), _group("tbt", graph, ranges, context, 1)
+    graph: Graph, ranges: Mapping[str, Quantisation], context: int, chunk: int, adapters: Sequence[str] = ()
+) -> tuple[NetworkGroup, ...]:
+    """The edges of both groups: prefill runs `chunk` rows, tbt one. With adapters a pair of groups for each."""
+    prefixes = [f"{name}__" for name in (BASE, *adapters)] if adapters else [""]
+    return tuple(
+        _group(f"{prefix}{kind}", graph, ranges, context, rows)
+        for prefix in prefixes
+        for kind, rows in (("prefill", chunk), ("tbt", 1))
+    )
 
 
 def _group(name: str, graph: Graph, ranges: Mapping[str, Quantisation], context: int, rows: int) -> NetworkGroup:
@@ -150,29 +184,31 @@ def _check_ranges(graph: Graph, embed: Node, ranges: Mapping[str, Quantisation])
             raise HefError(f'{GRAPH}: the queries "{node.inputs[0]}" need the zero point {_QUERY_ZERO}')
 
 
-def _read_linear(stored: SafetensorsFile, node: Node, inputs: int) -> PackedLinear:
+def read_linear(stored: SafetensorsFile, name: str, inputs: int, outputs: int, has_bias: bool) -> PackedLinear:
+    """A layer of these sizes. Raises HefError, SafetensorsError."""
     if inputs > INPUTS_MAX:
-        raise HefError(f'"{node.weight}" has {inputs} inputs; the accumulators hold at most {INPUTS_MAX}')
-    scales = 2 if stored.info(f"{node.weight}.group_scale").shape[2:3] == (2,) else 1
-    shapes = PackedLinear.shapes(inputs, node.width, scales)
-    packed = _read(stored, f"{node.weight}.packed", "U8", shapes["packed"])
-    group_scale = _read(stored, f"{node.weight}.group_scale", "U8", shapes["group_scale"])
-    row_scale = _read(stored, f"{node.weight}.row_scale", "F32", shapes["row_scale"])
-    bias = _read(stored, f"{node.weight}.bias", "F32", shapes["bias"]) if node.bias else None
+        raise HefError(f'"{name}" has {inputs} inputs; the accumulators hold at most {INPUTS_MAX}')
+    scales = 2 if stored.info(f"{name}.group_scale").shape[2:3] == (2,) else 1
+    shapes = PackedLinear.shapes(inputs, outputs, scales)
+    packed = read_array(stored, f"{name}.packed", "U8", shapes["packed"])
+    group_scale = read_array(stored, f"{name}.group_scale", "U8", shapes["group_scale"])
+    row_scale = read_array(stored, f"{name}.row_scale", "F32", shapes["row_scale"])
+    bias = read_array(stored, f"{name}.bias", "F32", shapes["bias"]) if has_bias else None
     if not np.isfinite(row_scale).all() or (bias is not None and not np.isfinite(bias).all()):
-        raise HefError(f'"{node.weight}": a scale or bias is not finite')
-    return PackedLinear(inputs, node.width, packed, group_scale, row_scale, bias)
+        raise HefError(f'"{name}": a scale or bias is not finite')
+    return PackedLinear(inputs, outputs, packed, group_scale, row_scale, bias)
 
 
 def _read_unquantised(stored: SafetensorsFile, name: str, node: Node) -> F32:
     rows = stored.info(name).shape[:1] if node.op == "position" else ()
-    values: F32 = _read(stored, name, "F32", (*rows, node.width // node.heads))
+    values: F32 = read_array(stored, name, "F32", (*rows, node.width // node.heads))
     if not np.isfinite(values).all():
         raise HefError(f'"{name}": a weight is not finite')
     return values
 
 
-def _read(stored: SafetensorsFile, name: str, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
+def read_array(stored: SafetensorsFile, name: str, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    """A view of a tensor of this dtype and shape. Raises HefError, SafetensorsError."""
     info = stored.info(name)
     if info.dtype != dtype or tuple(info.shape) != shape:
         raise HefError(f'"{name}" is {info.dtype} {tuple(info.shape)}, the graph needs {dtype} {shape}')

@@ -49,20 +49,18 @@ class QuantisedWeights:
 
 @dataclass
 class QuantisedArithmetic:
-    """Weights are unpacked once, here; `context` positions of the rotary table are computed ahead."""
+    """`context` positions of the rotary table are computed ahead, and weights unpacked: once here, or at every use."""
 
     graph: Graph
     weights: QuantisedWeights
     context: int
+    ahead: bool = True  # False: unpacked at every use, for one run over much
     linears: dict[str, Linear] = field(init=False)
 
     def __post_init__(self) -> None:
         self.weights.check_positions(self.graph, self.context)
-        ranges = self.weights.ranges
-        self.linears = {
-            node.weight: golden.unpack(self.weights.linears[node.weight], ranges[node.inputs[0]].bits)
-            for node in self.graph.linears()
-        }
+        nodes = self.graph.linears() if self.ahead else []
+        self.linears = {node.weight: self._unpack(node) for node in nodes}
         self._cosine, self._sine = golden.cos_sin(np.arange(self.context), self.weights.theta)
 
     @property
@@ -89,7 +87,11 @@ class QuantisedArithmetic:
 
     def linear(self, node: Node, x: F32) -> F32:
         of = self.weights.ranges[node.inputs[0]]
-        return golden.linear(golden.quantise(x, of), self.linears[node.weight], of)
+        layer = self.linears[node.weight] if self.ahead else self._unpack(node)
+        return golden.linear(golden.quantise(x, of), layer, of)
+
+    def _unpack(self, node: Node) -> Linear:
+        return golden.unpack(self.weights.linears[node.weight], self.weights.ranges[node.inputs[0]].bits)
 
     def rope(self, node: Node, x: F32, positions: NDArray[np.int64]) -> F32:
         heads = x.reshape(len(x), node.heads, node.width // node.heads)
