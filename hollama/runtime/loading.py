@@ -9,6 +9,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,16 +112,19 @@ class ModelLoader:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _open(self, path: Path, wish: Wish[StoredModel]) -> Loaded[Running]:
-        with Hef.open(path) as hef:
+        backend = self._plugins.backend(self._settings.backend)
+        with Hef.open(path) as hef, ThreadPoolExecutor(1) as aside:
             info = read_info(hef)
-            tokenizer = self._plugins.tokenizer(info.tokenizer).open(read_tokenizer(hef))
-        context = min(wish.context or info.context, info.context)
-        device = self._plugins.backend(self._settings.backend).load(path, context)
-        try:
-            _check_adapters(wish.source, device)
-        except RequestError:
-            device.close()
-            raise
+            spec = self._plugins.tokenizer(info.tokenizer)
+            opening = aside.submit(lambda: spec.open(read_tokenizer(hef)))  # while the device waits for the disk
+            context = min(wish.context or info.context, info.context)
+            device = backend.load(path, context)
+            try:
+                tokenizer = opening.result()
+                _check_adapters(wish.source, device)
+            except Exception:
+                device.close()
+                raise
         formats = {name: contribution.spec for name, contribution in self._plugins.call_formats.items()}
         samplers = [contribution.spec for contribution in self._plugins.samplers.values()]
         context = min(context, device.limits.context)
