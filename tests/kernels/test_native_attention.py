@@ -26,8 +26,9 @@ def attend(library, kernels, case, split=None, caches=1, cache=0, first_row=0):
     out = np.full((first_row + rows, heads * d + 3), 7, f32)
     segment = Segment(first_row, rows, case.start, ctypes.cast(pointers, ctypes.c_void_p))
     attention = Attention(
-        ctypes.pointer(segment), cache, heads, not case.causal, KvShape(d, kv_heads, caches), query.ctypes.data, query.shape[1],
-        case.of[2].zero_point, case.of[2].scale, case.step(), Matrix(out.ctypes.data, out.shape[1]),
+        ctypes.pointer(segment), cache, heads, not case.causal, KvShape(d, kv_heads, caches), query.ctypes.data,
+        query.shape[1], case.of[2].zero_point, case.of[2].scale, case.step(),
+        Matrix(out.ctypes.data, out.shape[1]),
     )  # fmt: skip
     size = library.attention_scratch(total, heads // kv_heads, d)
     scratch = aligned(size + 64, np.uint8, fill=0xAA)
