@@ -18,6 +18,8 @@ real = r * g * w. So w * g is in [-126, 126], an int8, and the whole row accumul
     acc = sum over k of (q_k - z) * w_k * g_group(k)             |acc| < 2^31 for 8-bit inputs, < 2^40 for 16-bit ones
     y   = f32(acc) * f32(s * r)          and then  y = y + bias  where there is a bias
 
+An encoder's weights have 8 bits, w in [-127, 127], and no groups: the same with g = 1.
+
 RMS norm of n values. With m = max |x| and m = f * 2^e, f in [0.5, 1) (e = 0 where m = 0):
 
     t = rint(x * 2^(22 - e))    an integer of at most 23 bits;    v = f64(sum of t^2) * 2^(2e - 44) / n + eps   in f64
@@ -62,7 +64,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hollama.errors import BackendError
+from hollama.kernels.packing import BLOCK as BLOCK
+from hollama.kernels.packing import BYTE_MAX as BYTE_MAX
+from hollama.kernels.packing import GROUP_SCALE_MAX as GROUP_SCALE_MAX
+from hollama.kernels.packing import INPUTS_MAX as INPUTS_MAX
+from hollama.kernels.packing import PANEL as PANEL
+from hollama.kernels.packing import WEIGHT_MAX as WEIGHT_MAX
+from hollama.kernels.packing import PackedLinear as PackedLinear
+from hollama.kernels.packing import integer_weights as integer_weights
+from hollama.kernels.packing import pack as pack
+from hollama.kernels.packing import pack_bytes as pack_bytes
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -74,11 +85,7 @@ _ERFC_ROOT = np.float32(0.3275911 / math.sqrt(2))
 _GELU_LINEAR = np.float32(2 * math.sqrt(2 / math.pi) * math.log2(math.e))
 _GELU_CUBIC = np.float32(2 * math.sqrt(2 / math.pi) * math.log2(math.e) * 0.044715)
 EXP2 = tuple(np.float32(math.log(2) ** k / math.factorial(k)) for k in range(6, -1, -1))
-WEIGHT_MAX = 7
-GROUP_SCALE_MAX = 18
-INPUTS_MAX = 66_000  # of a linear layer: 66,000 * 255 * 126 < 2^31
 HEAD_MAX = 256  # values of a head, a multiple of 4
-PANEL, BLOCK = 16, 64  # outputs and inputs that are packed together
 PROBABILITY_MAX = np.float32(32767)
 _NORM_BITS = 22
 _PART = 512  # inputs whose 8-bit products cannot sum to 2^24: float32 holds every integer below
@@ -103,38 +110,6 @@ class Quantisation:
     @property
     def top(self) -> int:
         return (1 << self.bits) - 1
-
-
-@dataclass(frozen=True)
-class PackedLinear:
-    """Weights of a linear layer as stored and as kernels read them: P panels of 16 outputs, B blocks of 64 inputs.
-
-    packed       (P, B, 8, 16, 4) uint8: byte [p, b, r, c, i] belongs to output 16p + c. Its low nibble is the w + 8 of
-                 input 64b + 4r + i, its high nibble that of the input 32 further on
-    group_scale  (P, B, S, 16) uint8: S = 1, or 2 for groups of 32, [0] of the low nibbles and [1] of the high ones;
-                 larger groups repeat theirs in every block
-    row_scale    (16P,) f32, bias likewise or None
-
-    Outputs and inputs are filled up with w = 0, g = 1, r = 0.
-    """
-
-    inputs: int
-    outputs: int
-    packed: NDArray[np.uint8]
-    group_scale: NDArray[np.uint8]
-    row_scale: F32
-    bias: F32 | None
-
-    @staticmethod
-    def shapes(inputs: int, outputs: int, scales: int) -> dict[str, tuple[int, ...]]:
-        """The shape of each array."""
-        panels, blocks = -(-outputs // PANEL), -(-inputs // BLOCK)
-        return {
-            "packed": (panels, blocks, 8, PANEL, 4),
-            "group_scale": (panels, blocks, scales, PANEL),
-            "row_scale": (panels * PANEL,),
-            "bias": (panels * PANEL,),
-        }
 
 
 @dataclass(frozen=True)
@@ -164,38 +139,6 @@ def embed(table: NDArray[np.uint16], tokens: Integers, of: Quantisation) -> F32:
     """Rows of the embedding table as f32: (tokens, hidden)."""
     centred: F32 = (table[tokens].astype(np.int32) - np.int32(of.zero_point)).astype(np.float32)
     return centred * np.float32(of.scale)
-
-
-def pack(
-    weights: NDArray[np.int8], group_scale: NDArray[np.uint8], group_size: int, row_scale: F32, bias: F32 | None
-) -> PackedLinear:
-    """Pack w (outputs, inputs) with the scales (outputs, groups) of groups of 32 or 64n weights; 0: one group."""
-    outputs, inputs = weights.shape
-    unit = group_size if group_size == 32 else BLOCK
-    shapes = PackedLinear.shapes(inputs, outputs, BLOCK // unit)
-    panels, blocks = shapes["packed"][:2]
-    filling = ((0, panels * PANEL - outputs), (0, blocks * BLOCK - inputs))
-    nibbles = (np.pad(weights, filling) + 8).astype(np.uint8).reshape(panels, PANEL, blocks, 2, 8, 4)
-    packed = nibbles[:, :, :, 0] | nibbles[:, :, :, 1] << 4
-    columns = blocks * BLOCK // unit
-    scales = np.repeat(group_scale, (group_size or blocks * BLOCK) // unit, axis=1)[:, :columns]
-    scales = np.pad(scales, (filling[0], (0, columns - scales.shape[1])), constant_values=1)
-    return PackedLinear(
-        inputs, outputs, np.ascontiguousarray(packed.transpose(0, 2, 3, 1, 4)),
-        np.ascontiguousarray(scales.reshape(panels, PANEL, blocks, -1).transpose(0, 2, 3, 1)).astype(np.uint8),
-        np.pad(row_scale, filling[0]), None if bias is None else np.pad(bias, filling[0]),
-    )  # fmt: skip
-
-
-def integer_weights(weights: PackedLinear) -> NDArray[np.int8]:
-    """w * g as (outputs, inputs). Raises BackendError for weights or scales outside their ranges."""
-    nibbles = np.stack([weights.packed & 15, weights.packed >> 4], axis=2)  # (P, B, 2, 8, 16, 4)
-    scales = weights.group_scale
-    if not nibbles.all() or not 1 <= scales.min() <= scales.max() <= GROUP_SCALE_MAX:
-        raise BackendError("weights or group scales are out of range: the package is damaged; compile the model again")
-    integers = (nibbles.view(np.int8) - np.int8(8)) * scales.view(np.int8)[:, :, :, None, :, None]
-    rows = integers.transpose(0, 4, 1, 2, 3, 5).reshape(len(weights.row_scale), -1)
-    return rows[: weights.outputs, : weights.inputs]
 
 
 def unpack(weights: PackedLinear, input_bits: int) -> Linear:

@@ -43,11 +43,15 @@ def random_shape(rng: np.random.Generator, **changes: object) -> DecoderShape:
 
 def random_linear(rng: np.random.Generator, inputs: int, outputs: int, bias: bool) -> PackedLinear:
     """Weights that keep the magnitude of their inputs."""
+    more = rng.standard_normal(outputs, f32) if bias else None
+    if rng.integers(4) == 0:
+        w = rng.integers(-127, 128, (outputs, inputs), np.int8)
+        return golden.pack_bytes(w, (rng.uniform(0.5, 1.5, outputs) / (75 * np.sqrt(inputs))).astype(f32), more)
     group = int(rng.choice([0, 32, 64, 128]))
     w = rng.integers(-7, 8, (outputs, inputs)).astype(np.int8)
     scales = rng.integers(1, 19, (outputs, -(-inputs // group) if group else 1)).astype(np.uint8)
     row_scale = (rng.uniform(0.5, 1.5, outputs) / (40 * np.sqrt(inputs))).astype(f32)
-    return golden.pack(w, scales, group, row_scale, rng.standard_normal(outputs, f32) if bias else None)
+    return golden.pack(w, scales, group, row_scale, more)
 
 
 def random_weights(rng: np.random.Generator, graph: Graph, theta: golden.F32) -> QuantisedWeights:

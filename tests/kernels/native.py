@@ -48,6 +48,7 @@ class Kernels(ctypes.Structure):
     _fields_ = (
         ("name", ctypes.c_char_p),
         ("linear", c_void_p),
+        ("linear8", c_void_p),
         ("attend", function(ctypes.POINTER(Attention), c_int32, c_int32, c_int32, c_void_p)),
         ("norm", function(c_void_p, c_void_p, c_void_p, c_int32, c_double)),
         ("layer_norm", function(*[c_void_p] * 4, c_int32, c_double)),

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hollama.errors import BackendError
 from hollama.kernels import golden
 from hollama.kernels.golden import PackedLinear, Quantisation
 from tests.kernels.native import SOURCES, Matrix, aligned, fenced, same_bits
@@ -99,7 +100,7 @@ def native(library, kernels, case, cuts=(), in_place=False):
     library.linear_scratch.restype = ctypes.c_size_t
     scratch = aligned(library.linear_scratch(weights.blocks), np.uint8, 0xA5)
     pointers = [ctypes.POINTER(Linear), ctypes.POINTER(Activations), Matrix, Matrix, c_int32, c_int32, c_void_p]
-    linear = ctypes.CFUNCTYPE(None, *pointers)(kernels.linear)
+    linear = ctypes.CFUNCTYPE(None, *pointers)(kernels.linear if weights.scales else kernels.linear8)
     bounds = [0, *sorted(cut % (weights.panels + 1) for cut in cuts), weights.panels]
     for first, last in pairwise(bounds):
         linear(weights, x, Matrix(out.ctypes.data, outputs + 3), add, first, last, scratch.ctypes.data)
@@ -108,17 +109,21 @@ def native(library, kernels, case, cuts=(), in_place=False):
 
 
 def random_weights(rng, inputs, outputs, group, bias=True):
+    """Weights of 4 bits in groups, or of 8 bits where the group is None."""
     w = rng.integers(-7, 8, (outputs, inputs), np.int8)
-    scales = rng.integers(1, 19, (outputs, -(-inputs // (group or inputs))), np.uint8)
     row_scale = rng.random(outputs, f32) * f32(0.01) + f32(1e-6)
-    return golden.pack(w, scales, group, row_scale, rng.standard_normal(outputs, f32) if bias else None)
+    more = rng.standard_normal(outputs, f32) if bias else None
+    if group is None:
+        return golden.pack_bytes(rng.integers(-127, 128, (outputs, inputs), np.int8), row_scale, more)
+    scales = rng.integers(1, 19, (outputs, -(-inputs // (group or inputs))), np.uint8)
+    return golden.pack(w, scales, group, row_scale, more)
 
 
 @st.composite
 def cases(draw, rows):
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     inputs, outputs = draw(st.integers(1, 400) | st.integers(500, 1400)), draw(st.integers(1, 100))
-    bits, group = draw(st.sampled_from([8, 8, 16])), draw(st.sampled_from([32, 64, 128, 0]))
+    bits, group = draw(st.sampled_from([8, 8, 16])), draw(st.sampled_from([32, 64, 128, 0, None, None]))
     weights = random_weights(rng, inputs, outputs, group, draw(st.booleans()))
     count = draw(rows)
     zero_point = draw(st.sampled_from([0, 1, 100, 2**bits - 1, 2 ** (bits - 1)]))
@@ -155,15 +160,27 @@ def test_extremes(library, kernels, rows, bits, q, w, inputs):
     assert (native(library, kernels, case) == expected).all()
 
 
+@pytest.mark.parametrize("rows", [1, 16])
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("q", [0, 1])
+@pytest.mark.parametrize("w", [-127, 127])
+def test_extremes_of_bytes(library, kernels, rows, bits, q, w):
+    inputs, top = 65_984, 2**bits - 1
+    weights = golden.pack_bytes(np.full((3, inputs), w, np.int8), np.ones(3, f32), None)
+    case = Case(weights, np.full((rows, inputs), q * top), Quantisation(0.5, 0 if q else top, bits))
+    assert (native(library, kernels, case) == f32((2 * q - 1) * top * w * inputs) * f32(0.5)).all()
+
+
+@pytest.mark.parametrize("group", [64, None])
 @pytest.mark.parametrize("rows", [1, 5, 40, 600])
-def test_shapes_of_a_real_layer(library, kernels, rows):
+def test_shapes_of_a_real_layer(library, kernels, rows, group):
     rng = np.random.default_rng(rows)
-    weights = random_weights(rng, 1536, 272, 64)
+    weights = random_weights(rng, 1536, 272, group)
     case = Case(weights, rng.integers(0, 256, (rows, 1536)), Quantisation(0.02, 117))
     same_bits(native(library, kernels, case, cuts=(7,)), case.golden())
 
 
-@pytest.mark.parametrize("group", [32, 64])
+@pytest.mark.parametrize("group", [32, 64, None])
 def test_row_sums_are_those_of_the_integer_weights(library, group):
     weights = random_weights(np.random.default_rng(0), 333, 40, group)
     _, memory, wrong = layer(library, weights)
@@ -179,6 +196,16 @@ def test_a_weight_out_of_range_is_found_wherever_it_is(library, byte):
         packed = weights.packed.copy()
         packed.reshape(-1)[place] = byte
         assert layer(library, replace(weights, packed=packed))[2]
+
+
+def test_a_byte_out_of_range_is_found_wherever_it_is(library):
+    weights = random_weights(np.random.default_rng(0), 130, 20, None)
+    for place in range(0, weights.packed.size, 97):
+        packed = weights.packed.copy()
+        packed.reshape(-1)[place] = 0
+        assert layer(library, replace(weights, packed=packed))[2]
+        with pytest.raises(BackendError, match="out of range"):
+            golden.integer_weights(replace(weights, packed=packed))
 
 
 @pytest.mark.parametrize("scale", [0, 19, 128, 255])
@@ -201,8 +228,9 @@ def neon(tmp_path_factory):
         if not which(tool):
             pytest.skip(f"no {tool}")
     program = tmp_path_factory.mktemp("neon") / "linear"
-    sources = [SOURCES / "linear_neon.c", SOURCES / "linear_portable.c", DRIVER]
+    sources = [*(SOURCES / f"linear{name}.c" for name in ("_neon", "8", "_portable")), DRIVER]
     flags = ["-O2", "-ffp-contract=off", "-march=armv8.2-a+dotprod", "-static", "-DSET=neon", "-DRUN=linear_neon"]
+    flags.append("-DRUN8=linear8_neon")
     subprocess.run([compiler, *flags, f"-I{SOURCES}", *sources, "-o", program], check=True)
 
     def run(cases):
@@ -228,16 +256,16 @@ def plain(case):
 
 
 @pytest.mark.parametrize("bits", [8, 16])
-@pytest.mark.parametrize("group", [32, 64, 0])
+@pytest.mark.parametrize("group", [32, 64, 0, None])
 def test_neon(neon, bits, group):
-    rng = np.random.default_rng(bits + group)
+    rng = np.random.default_rng(bits + (group or 7))
     found = []
     for rows in (1, 2, 3, 5, 8, 9, 13, 23):
         inputs, outputs = int(rng.integers(1, 400)), int(rng.integers(17, 70))
         weights = random_weights(rng, inputs, outputs, group, bias=rows % 2 == 0)
         of = Quantisation(0.25, int(rng.integers(0, 2**bits)), bits)
         found.append(Case(weights, rng.integers(0, 2**bits, (rows, inputs)), of))
-    for q, w in ((0, -7), (1, 7), (1, -7), (0, 7)):
+    for q, w in ((0, -7), (1, 7), (1, -7), (0, 7)) if group is not None else ():
         ones = np.ones(17, f32)
         scales = np.full((17, -(-640 // (group or 640))), 18, np.uint8)
         weights = golden.pack(np.full((17, 640), w, np.int8), scales, group, ones, None)

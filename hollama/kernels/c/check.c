@@ -47,9 +47,9 @@ static const char *check_layer(const Layer *layer) {
     const Linear *l = &layer->linear;
     if (!within(l->inputs, 1, WIDEST) || !within(l->outputs, 1, WIDEST)) return "a layer without inputs or outputs";
     const int64_t panels = filled(l->outputs, PANEL) / PANEL, blocks = filled(l->inputs, BLOCK) / BLOCK;
-    if (l->panels != panels || l->blocks != blocks || !within(l->scales, 1, 2)) return "panels or blocks do not fit";
+    if (l->panels != panels || l->blocks != blocks || !within(l->scales, 0, 2)) return "panels or blocks do not fit";
     if (!l->packed || !l->group_scale || !l->row_scale || !l->row_sum) return "an array is missing";
-    if (layer->packed != panels * blocks * BLOCK_BYTES) return "the packed weights have another size";
+    if (layer->packed != panels * blocks * block_bytes(l)) return "the packed weights have another size";
     if (layer->group_scale != panels * blocks * l->scales * PANEL) return "the group scales have another size";
     if (layer->row_scale != panels * PANEL || layer->row_sum != panels * PANEL) return "the rows have another size";
     if (l->bias && layer->bias != panels * PANEL) return "the bias has another size";

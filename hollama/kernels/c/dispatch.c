@@ -18,7 +18,8 @@
 #endif
 
 #define DECLARE_LINEAR(S) \
-    void linear_##S(const Linear *, const Activations *, Matrix, Matrix, int32_t, int32_t, void *);
+    void linear_##S(const Linear *, const Activations *, Matrix, Matrix, int32_t, int32_t, void *); \
+    void linear8_##S(const Linear *, const Activations *, Matrix, Matrix, int32_t, int32_t, void *);
 #define DECLARE_ATTENTION(S) void attend_##S(const Attention *, int32_t, int32_t, int32_t, void *);
 #define DECLARE_ELEMENTWISE(S) \
     void norm_##S(const float *, const float *, float *, int32_t, double); \
@@ -44,7 +45,8 @@ DECLARE_ATTENTION(portable)
 DECLARE_ELEMENTWISE(portable)
 
 static const Kernels portable = {
-    .name = "portable", .linear = linear_portable, .attend = attend_portable, ELEMENTWISE(portable)};
+    .name = "portable", .linear = linear_portable, .linear8 = linear_portable, .attend = attend_portable,
+    ELEMENTWISE(portable)};
 
 static bool always(void) { return true; }
 
@@ -62,18 +64,24 @@ DECLARE_ELEMENTWISE(avx2)
 DECLARE_ELEMENTWISE(avx512vnni)
 
 #ifdef HAVE_AVX2
-static const Kernels avx2 = {.name = "avx2", .linear = linear_avx2, .attend = attend_avx2, ELEMENTWISE(avx2)};
+static const Kernels avx2 = {
+    .name = "avx2", .linear = linear_avx2, .linear8 = linear8_avx2, .attend = attend_avx2,
+    ELEMENTWISE(avx2)};
 #endif
 #ifdef HAVE_AVXVNNI
 static const Kernels avxvnni = {
-    .name = "avxvnni", .linear = linear_avxvnni, .attend = attend_avxvnni, ELEMENTWISE(avx2)};
+    .name = "avxvnni", .linear = linear_avxvnni, .linear8 = linear8_avxvnni, .attend = attend_avxvnni,
+    ELEMENTWISE(avx2)};
 #endif
 #ifdef HAVE_AVX512VNNI
 static const Kernels avx512vnni = {
-    .name = "avx512vnni", .linear = linear_avx512vnni, .attend = attend_avx512vnni, ELEMENTWISE(avx512vnni)};
+    .name = "avx512vnni", .linear = linear_avx512vnni, .linear8 = linear8_avx512vnni, .attend = attend_avx512vnni,
+    ELEMENTWISE(avx512vnni)};
 #endif
 #ifdef HAVE_AMX
-static const Kernels amx = {.name = "amx", .linear = linear_amx, .attend = attend_amx, ELEMENTWISE(avx512vnni)};
+static const Kernels amx = {
+    .name = "amx", .linear = linear_amx, .linear8 = linear8_avx512vnni, .attend = attend_amx,
+    ELEMENTWISE(avx512vnni)};
 #endif
 
 enum { AVX_STATE = 0x6, AVX512_STATE = 0xe6, AMX_STATE = 0x60000 }; /* bits of XCR0 */
@@ -127,7 +135,9 @@ DECLARE_LINEAR(neon)
 DECLARE_ATTENTION(neon)
 
 /* The compiler vectorises the portable elementwise functions with NEON, which every 64-bit ARM has. */
-static const Kernels neon = {.name = "neon", .linear = linear_neon, .attend = attend_neon, ELEMENTWISE(portable)};
+static const Kernels neon = {
+    .name = "neon", .linear = linear_neon, .linear8 = linear8_neon, .attend = attend_neon,
+    ELEMENTWISE(portable)};
 
 static bool has_dot_product(void) {
 #if defined(__linux__)

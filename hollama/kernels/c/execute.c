@@ -125,13 +125,19 @@ static Activations activations_of(const Program *p, Operand from, int32_t first,
                          .stride = (int32_t)r->stride, .zero_point = zero_point, .scale = scale};
 }
 
+static void run_layer(const Program *p, const Linear *layer, const Activations *in, Matrix out, Matrix add,
+                      int32_t first, int32_t last, int32_t thread) {
+    const Kernels *k = p->kernels;
+    (layer->scales ? k->linear : k->linear8)(layer, in, out, add, first, last, thread_scratch(p, thread));
+}
+
 /* A layer of its own out of some panels of another. */
 static Linear part_of(const Linear *whole, int32_t first, int32_t panels) {
     Linear part = *whole;
     const size_t blocks = (size_t)first * (size_t)whole->blocks, outputs = (size_t)first * PANEL;
     part.panels = panels;
     part.outputs = panels * PANEL;
-    part.packed += blocks * BLOCK_BYTES;
+    part.packed += blocks * (size_t)block_bytes(whole);
     part.group_scale += blocks * (size_t)whole->scales * PANEL;
     part.row_scale += outputs;
     part.row_sum += outputs;
@@ -164,8 +170,7 @@ static void run_adapt(const Program *p, const Instruction *x, int32_t item, int3
     const Linear part = part_of(&p->layers[pair->down].linear, column / PANEL, up(n, PANEL));
     const Activations in = activations_of(p, x->a, run->first, run->rows, x->scale[0], x->zero_point[0]);
     float *outputs = thread_outputs(p, thread);
-    p->kernels->linear(&part, &in, (Matrix){outputs, BLOCK}, (Matrix){NULL, 0}, 0, part.panels,
-                       thread_scratch(p, thread));
+    run_layer(p, &part, &in, (Matrix){outputs, BLOCK}, (Matrix){NULL, 0}, 0, part.panels, thread);
     const Rows *to = &p->rows[x->quantised.buffer];
     int64_t at = run->first * to->stride + column;
     for (int32_t row = 0; row < run->rows; row++, at += rank_stride(p, pair))
@@ -187,7 +192,7 @@ static void add_shares(const Program *p, const Instruction *x, Matrix out, int32
         Linear layer = p->layers[pair->up].linear;
         if (origin) layer = part_of(&layer, origin, layer.panels - origin);
         const Matrix to = {out.data + run->first * out.stride, out.stride};
-        p->kernels->linear(&layer, &in, to, to, first - origin, last - origin, thread_scratch(p, thread));
+        run_layer(p, &layer, &in, to, to, first - origin, last - origin, thread);
     }
 }
 
@@ -196,7 +201,7 @@ static void run_linear(const Program *p, const Instruction *x, int32_t first, in
     const Matrix out = {floats(p, x->output, 0), p->rows[x->output.buffer].stride};
     Matrix add = {NULL, 0};
     if (x->b.buffer >= 0) add = (Matrix){floats(p, x->b, 0), p->rows[x->b.buffer].stride};
-    p->kernels->linear(&p->layers[x->index].linear, &in, out, add, first, last, thread_scratch(p, thread));
+    run_layer(p, &p->layers[x->index].linear, &in, out, add, first, last, thread);
     add_shares(p, x, out, 0, first, last, thread);
 }
 
@@ -249,7 +254,7 @@ static void run_gated_linear(const Program *p, const Instruction *x, int32_t ite
         const int32_t panel = (side * x->width + column) / PANEL;
         const Linear part = part_of(whole, panel, n / PANEL);
         const Matrix out = {side ? values : gates, n};
-        p->kernels->linear(&part, &in, out, (Matrix){NULL, 0}, 0, part.panels, thread_scratch(p, thread));
+        run_layer(p, &part, &in, out, (Matrix){NULL, 0}, 0, part.panels, thread);
         add_shares(p, x, out, panel, panel, panel + part.panels, thread);
     }
     for (int32_t row = 0; row < in.rows; row++) {

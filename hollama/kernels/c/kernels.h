@@ -12,14 +12,17 @@
 
 enum { PANEL = 16, BLOCK = 64, BLOCK_BYTES = PANEL * BLOCK / 2, PAGE_TOKENS = 64 };
 
-typedef struct { /* a linear layer as it lies in the package; see golden.PackedLinear */
-    int32_t inputs, outputs, panels, blocks, scales;
-    const uint8_t *packed;      /* [panels][blocks][8][16][4], two weights a byte */
+typedef struct { /* a linear layer as it lies in the package; see packing.PackedLinear */
+    int32_t inputs, outputs, panels, blocks;
+    int32_t scales;             /* of a block and an output; 0: weights have 8 bits */
+    const uint8_t *packed;      /* [panels][blocks][8][16][4], two weights a byte; [16][16][4], one a byte */
     const uint8_t *group_scale; /* [panels][blocks][scales][16] */
     const float *row_scale;     /* [panels * 16] */
     const float *bias;          /* likewise, or NULL */
     const int32_t *row_sum;     /* [panels * 16] sum over k of w * g, from inspect_linear */
 } Linear;
+
+static inline int32_t block_bytes(const Linear *linear) { return linear->scales ? BLOCK_BYTES : 2 * BLOCK_BYTES; }
 
 typedef struct { /* rows of quantised values, 8 or 16 bits each */
     const int8_t *low;          /* [rows][stride] (q & 255) - 128 */
@@ -64,6 +67,9 @@ typedef struct { /* the functions of one instruction set */
     /* Panels [first, last) of y = x W^T (+ bias); where add.data is not NULL, out = add + y; add may be out itself. */
     void (*linear)(const Linear *, const Activations *, Matrix out, Matrix add, int32_t first, int32_t last,
                    void *scratch);
+    /* The same for weights of 8 bits. */
+    void (*linear8)(const Linear *, const Activations *, Matrix out, Matrix add, int32_t first, int32_t last,
+                    void *scratch);
     /* Rows [first_row, first_row + rows) of the segment's own, one kv head with its heads / kv_heads query heads. */
     void (*attend)(const Attention *, int32_t kv_head, int32_t first_row, int32_t rows, void *scratch);
     /* One row, or one head of it. */
@@ -94,7 +100,8 @@ const Kernels *kernels_best(void);
 /* "portable", "avx2", "avxvnni", "avx512vnni", "amx" or "neon"; NULL where the machine or the build lacks it. */
 const Kernels *kernels_named(const char *name);
 
-/* Fills row_sum of the panels [first, last). 0 if all nibbles are in 1..15 and all scales in 1..18, else 1. */
+/* Fills row_sum of the panels [first, last). 0 if all nibbles are in 1..15 and all scales in 1..18, or no byte of 8-bit
+ * weights is 0; else 1. */
 int32_t inspect_linear(const Linear *, int32_t *row_sum, int32_t first, int32_t last);
 
 #endif

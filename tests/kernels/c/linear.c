@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 void RUN(const Linear *, const Activations *, Matrix, Matrix, int32_t, int32_t, void *);
+void RUN8(const Linear *, const Activations *, Matrix, Matrix, int32_t, int32_t, void *);
 
 static void *take(size_t size) {
     void *memory = malloc(size);
@@ -26,7 +27,7 @@ int main(void) {
         const size_t values = (size_t)x.rows * (size_t)x.stride, sums = values / 32 * sizeof(int32_t);
         const size_t count = (size_t)x.rows * (size_t)linear.outputs;
         x.scale = *(float *)take(sizeof x.scale);
-        linear.packed = take(cells * BLOCK_BYTES);
+        linear.packed = take(cells * (size_t)block_bytes(&linear));
         linear.group_scale = take(cells * (size_t)linear.scales * PANEL);
         linear.row_scale = take(panels * PANEL * sizeof(float));
         if (plain[9]) linear.bias = take(panels * PANEL * sizeof(float));
@@ -42,8 +43,8 @@ int main(void) {
         const Matrix to = {out, linear.outputs}, none = {NULL, 0};
         if (inspect_linear(&linear, row_sum, 0, linear.panels)) return 1;
         linear.row_sum = row_sum;
-        RUN(&linear, &x, to, none, 0, 1, scratch);
-        RUN(&linear, &x, to, none, 1, linear.panels, scratch);
+        (linear.scales ? RUN : RUN8)(&linear, &x, to, none, 0, 1, scratch);
+        (linear.scales ? RUN : RUN8)(&linear, &x, to, none, 1, linear.panels, scratch);
         fwrite(out, sizeof *out, count, stdout);
     }
     return 0;
