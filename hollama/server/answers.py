@@ -15,12 +15,14 @@ from aiohttp.typedefs import Handler
 
 from hollama.api import anthropic, openai
 from hollama.api.encode import encode
-from hollama.errors import HollamaError, RequestError
+from hollama.errors import HollamaError
+from hollama.server.packed import too_large, unpack
 
 log = logging.getLogger(__name__)
 
 JSON = "application/json; charset=utf-8"
 LARGEST_BODY = 256 << 20  # bytes; a conversation with many images fits, an endless body does not
+LARGEST_UNPACKED = 20 << 20  # bytes of a compressed one, as in Ollama: a few kilobytes can be packed gigabytes
 _CLIENT_LEFT = 499  # what nginx notes for it; nobody reads it
 _SMALL = 1 << 16  # bytes that are decoded in less than a millisecond
 _UNFORESEEN = "internal error; the server's log says more"
@@ -45,16 +47,14 @@ def _line(chunk: dict[str, Any]) -> bytes:
 NDJSON = Framing("application/x-ndjson", _line, lambda message, status: _line({"error": message}))
 
 
-class BodyTooLarge(RequestError):
-    status = 413
-
-
 async def read(request: web.Request, decode: Callable[[bytes], T]) -> T:
-    """The decoded body; a large one is decoded in a thread."""
+    """The decoded body, unpacked by then if it came compressed; a large one is decoded in a thread."""
     try:
         body = await request.read()
     except web.HTTPRequestEntityTooLarge:
-        raise BodyTooLarge(f"http: request body too large; at most {LARGEST_BODY} bytes are taken") from None
+        raise too_large(LARGEST_BODY) from None
+    if (encoding := request.headers.get("Content-Encoding", "identity")) != "identity":
+        body = await asyncio.to_thread(unpack, body, encoding, LARGEST_UNPACKED)
     return decode(body) if len(body) < _SMALL else await asyncio.to_thread(decode, body)
 
 

@@ -48,7 +48,9 @@ async def serve(settings: Settings, plugins: Plugins) -> None:
 @contextlib.asynccontextmanager
 async def listening(app: web.Application, address: Address) -> AsyncIterator[str]:
     """Serve on the address, and give it as "host:port". On the way out answers under way have `PATIENCE` to end."""
-    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=PATIENCE)
+    runner = web.AppRunner(
+        app, handler_cancellation=True, access_log=None, shutdown_timeout=PATIENCE, auto_decompress=False
+    )
     await runner.setup()
     try:
         await web.TCPSite(runner, address.host, address.port).start()

@@ -77,11 +77,10 @@ async def test_a_backend_that_raises_anything_at_its_load_is_told(desk: Desk) ->
 
 
 async def test_a_body_that_is_not_what_its_headers_say_is_the_clients_fault(desk: Desk) -> None:
-    for path in ("/api/generate", "/api/blobs/sha256:" + "0" * 64):
-        headers = {"Content-Encoding": "gzip", "Connection": "close"}
-        async with desk.http.post(desk.url + path, data=b"no gzip", headers=headers) as response:
-            assert response.status == 400
-            assert "body" in (await response.json())["error"]
+    headers = {"Content-Encoding": "gzip"}
+    async with desk.http.post(desk.url + "/api/generate", data=b"no gzip", headers=headers) as response:
+        assert response.status == 400
+        assert "body" in (await response.json())["error"]
 
 
 async def test_a_client_that_leaves_is_no_error(
