@@ -17,7 +17,7 @@ Source: HailoRT 5.2, libhailort/src/hef/hef.cpp.
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -100,16 +100,24 @@ class Resources(Mapping[str, memoryview]):
     _verified: set[str]
 
     def __getitem__(self, name: str) -> memoryview:
-        view, entry = self.peek(name), self._entries[name]
-        if name not in self._verified:
-            start = self._zero_point + entry.offset
-            if entry.xxhash and entry.xxhash != hash_mapped(self._data, start, start + entry.size):
-                raise HefHashMismatch(f"resource {name!r} of the HEF was damaged; copy or pull the file again")
-            self._verified.add(name)
+        view = self.peek(name)
+        self._check(name, keep=True)
         return view
 
+    def check(self, name: str) -> None:
+        """Raises HefHashMismatch if a resource is damaged. What is read does not stay in the process's memory."""
+        self._check(name, keep=False)
+
+    def _check(self, name: str, keep: bool) -> None:
+        if name not in self._verified:
+            entry = self._entries[name]
+            start = self._zero_point + entry.offset
+            if entry.xxhash and entry.xxhash != hash_mapped(self._data, start, start + entry.size, keep=keep):
+                raise HefHashMismatch(f"resource {name!r} of the HEF was damaged; copy or pull the file again")
+            self._verified.add(name)
+
     def trust(self, names: Iterable[str]) -> None:
-        """Hash none of these."""
+        """Take these for whole."""
         self._verified.update(names)
 
     def peek(self, name: str) -> memoryview:
@@ -207,25 +215,19 @@ class Hef:
         start = self.container.zero_point + entry.offset
         read_here_and_there(self._data, start, start + entry.size)
 
-    def verify(self, later: Collection[str] = ()) -> None:
+    def verify(self) -> None:
         """Check every single byte of a file that hollama wrote, of others the resources. Reads the whole file once.
 
         HailoRT does not say whether other writers' checksum of the whole can be relied on. What was read does not stay
-        in the process's memory. The resources `later` are trusted, and left to who opens the file again when there is
-        time, as is what is no resource. Raises HefError.
+        in the process's memory. Raises HefError.
         """
-        if later:
-            self.resources.trust(later)
-            for name in self.resources:
-                self.resources[name]
-            return
         ours = OUR_EXTENSION in self.proto.optional_extensions
         proto_size = self.container.proto.stop - HEADER_SIZE
         if ours and self._data[:HEADER_SIZE] == _header(self._data, self.proto, proto_size, len(self.ccws)):
             self.resources.trust(self.resources)
             return
         for name in self.resources:
-            self.resources[name]
+            self.resources.check(name)
         if ours:
             raise HefHashMismatch("the HEF differs from what hollama wrote: it was damaged; copy or pull it again")
 

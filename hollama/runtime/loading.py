@@ -9,7 +9,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,15 +115,14 @@ class ModelLoader:
         backend = self._plugins.backend(self._settings.backend)
         with Hef.open(path) as hef, ThreadPoolExecutor(1) as aside:
             info = read_info(hef)
-            spec = self._plugins.tokenizer(info.tokenizer)
-            opening = aside.submit(lambda: spec.open(read_tokenizer(hef)))  # while the device waits for the disk
             context = min(wish.context or info.context, info.context)
-            device = backend.load(path, context)
+            loading = aside.submit(backend.load, path, context)  # waits for the disk, while the tokenizer takes the CPU
             try:
-                tokenizer = opening.result()
+                tokenizer = self._plugins.tokenizer(info.tokenizer).open(read_tokenizer(hef))
+                device = loading.result()
                 _check_adapters(wish.source, device)
             except Exception:
-                device.close()
+                _close(loading)
                 raise
         formats = {name: contribution.spec for name, contribution in self._plugins.call_formats.items()}
         samplers = [contribution.spec for contribution in self._plugins.samplers.values()]
@@ -148,6 +147,12 @@ def _check_adapters(model: StoredModel, device: LoadedModel) -> None:
             f'model "{model.name}" has an adapter, {missing[0][:19]}, that its package was compiled without; '
             "compile the adapter into the package, or create the model without ADAPTER"
         )
+
+
+def _close(loading: Future[LoadedModel]) -> None:
+    """Close a device that is of no use, once it is there."""
+    if not loading.exception():
+        loading.result().close()
 
 
 def _discard(opening: asyncio.Task[Loaded[Running]]) -> None:

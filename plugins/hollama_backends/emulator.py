@@ -193,7 +193,10 @@ def load(package: Path, context: int) -> EmulatedModel:
     settings = EmulatorSettings.read()
     with Hef.open(package) as hef:
         late = LateCheck.of(hef, EMBEDDINGS)
-        hef.verify(late.names)
+        if late.names:
+            hef.resources.trust(late.names)  # the others are checked as they are read
+        else:
+            hef.verify()
         info = read_info(hef)
         graph, weights = read_model(hef)
         weights = replace(weights, adapters=read_adapters(hef, graph))

@@ -46,6 +46,6 @@ class LateCheck:
         try:
             with Hef.open(self.path) as hef:
                 for name in self.names:
-                    hef.resources[name]
+                    hef.resources.check(name)
         except Exception as error:
             self.error = str(error)
