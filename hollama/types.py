@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 JsonObject = Mapping[str, Any]
 
 
@@ -82,6 +85,29 @@ class GenerateRequest:
     context: tuple[int, ...] = ()
     images: tuple[bytes, ...] = ()
     terms: Terms = Terms()
+
+
+@dataclass(frozen=True)
+class EmbedRequest:
+    """A vector for each text; without texts only load the model, or unload it if it is not to be kept."""
+
+    model: str
+    texts: tuple[str, ...]
+    truncate: bool = True  # False: a text that is too long is refused
+    dimensions: int = 0  # of the vectors at most; 0 and less: as many as the model has
+    normalised: bool = True  # False: as long as the model makes them
+    options: JsonObject = field(default_factory=dict)
+    keep_alive: float | None = None  # as in Terms
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """The vectors in the order of the texts; how many tokens those were; times in nanoseconds."""
+
+    vectors: tuple[NDArray[np.float32], ...] = ()
+    tokens: int = 0
+    total_ns: int = 0
+    load_ns: int = 0
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,9 @@ from datetime import UTC, datetime
 from json.encoder import encode_basestring
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hollama.errors import HollamaError
 
 _ESCAPED = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
@@ -22,6 +25,11 @@ _FOREVER = 2**63 - 1  # nanoseconds: the longest Go can wait
 def encode(value: Any) -> bytes:
     """JSON without a final newline. Raises HollamaError for a number that JSON cannot hold."""
     return _text(value).translate(_ESCAPED).encode()
+
+
+def floats(vector: NDArray[np.float32]) -> list[float]:
+    """Numbers that are written with the digits of single precision."""
+    return [float(digits) for digits in vector.astype("U").tolist()]
 
 
 def without_empty(values: Mapping[str, Any], *keep: str) -> dict[str, Any]:

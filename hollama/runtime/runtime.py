@@ -17,6 +17,7 @@ from hollama.errors import RequestError
 from hollama.modelfile import check_options, default_options
 from hollama.plugins import Plugins
 from hollama.runtime.compile import Compiler
+from hollama.runtime.embedding import embed
 from hollama.runtime.generation import Question, answer
 from hollama.runtime.loading import SMALLEST_CONTEXT, ModelLoader, Running
 from hollama.runtime.lookup import find
@@ -25,9 +26,10 @@ from hollama.runtime.rendering import Rendering, chat_rendering, generate_render
 from hollama.runtime.residency import Residency, Wish
 from hollama.store.model import StoredModel
 from hollama.store.store import Store
-from hollama.types import ChatRequest, Event, Finished, GenerateRequest, Rendered, Terms
+from hollama.types import ChatRequest, Embedded, EmbedRequest, Event, Finished, GenerateRequest, Rendered, Terms
 
 UNBOUNDED = 2**31  # tokens: more than any context
+_MISSING, _UNNAMED = 'model "{}" not found, try pulling it first', "model '{}' not found"  # in embeddings' words
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,23 @@ class Runtime:
         )
         return self._answer(ask)
 
+    async def embed(self, request: EmbedRequest) -> Embedded:
+        """A vector for each text. Raises RequestError and its kind, BackendError."""
+        began = time.monotonic_ns()
+        model = await asyncio.to_thread(find, self._store, request.model, _MISSING if request.model else _UNNAMED)
+        if not request.texts and request.keep_alive == 0:
+            self._residency.unload(_key(model))
+            return Embedded()
+        given = await asyncio.to_thread(_checked_options, model, request.options)
+        await self._loader.compiled(model)
+        wish = Wish(_key(model), model, self._wanted_context(given))
+        async with self._residency.use(wish, request.keep_alive) as loaded:
+            load_ns = time.monotonic_ns() - began
+            if not request.texts:
+                return Embedded()
+            vectors, tokens = await embed(loaded.model, request, min(wish.context, loaded.context))
+            return Embedded(vectors, tokens, time.monotonic_ns() - began, load_ns)
+
     def residents(self) -> list[ResidentModel]:
         now = time.time()
         return [
@@ -165,7 +184,11 @@ def _key(model: StoredModel) -> str:
 
 def _given_options(model: StoredModel, terms: Terms) -> dict[str, Any]:
     """What the Modelfile and the request say, types checked; raises OptionInvalid."""
-    return dict(check_options(model.parameters)) | check_options(terms.options) | {"format": terms.format}
+    return _checked_options(model, terms.options) | {"format": terms.format}
+
+
+def _checked_options(model: StoredModel, options: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(check_options(model.parameters)) | check_options(options)
 
 
 def _refuse_what_cannot_be(ask: _Ask, model: StoredModel, able: Collection[str]) -> None:

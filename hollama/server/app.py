@@ -13,6 +13,7 @@ from hollama.server import (
     account,
     anthropic,
     blobs,
+    embedding,
     generating,
     models,
     openai,
@@ -28,7 +29,20 @@ from hollama.server.rooms import Rooms
 from hollama.server.routing import refusals, routing
 from hollama.store.store import Store
 
-_ROOMS = (status, generating, models, blobs, openai, responses, anthropic, account, registry, unavailable, openapi)
+_ROOMS = (
+    status,
+    generating,
+    embedding,
+    models,
+    blobs,
+    openai,
+    responses,
+    anthropic,
+    account,
+    registry,
+    unavailable,
+    openapi,
+)
 
 
 def create_app(runtime: Runtime, store: Store, settings: Settings, compiler: Compiler) -> web.Application:

@@ -14,7 +14,7 @@ from aiohttp import web
 from hollama.api import tables
 from hollama.api.anthropic.tables import MESSAGES
 from hollama.api.decode import Struct
-from hollama.api.openai.tables import CHAT, COMPLETION, RESPONSES
+from hollama.api.openai.tables import CHAT, COMPLETION, EMBEDDINGS, RESPONSES
 from hollama.api.schema import REFERENCE, Schema, Schemas
 from hollama.server.answers import answer, error_body
 from hollama.server.rooms import Rooms
@@ -38,6 +38,7 @@ BODIES: Mapping[str, Struct | str] = {
     "/api/experimental/web_fetch": "application/json",
     "/v1/chat/completions": CHAT,
     "/v1/completions": COMPLETION,
+    "/v1/embeddings": EMBEDDINGS,
     "/v1/responses": RESPONSES,
     "/v1/audio/transcriptions": "multipart/form-data",
     "/v1/messages": MESSAGES,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -41,9 +42,17 @@ def store(settings: Settings) -> Store:
 
 @pytest.fixture
 def install(store: Store, tmp_path: Path) -> Callable[..., None]:
-    def put(name: str, *, context: int = CONTEXT, chat_template: str = "", salt: str = "", **layers: str) -> None:
+    def put(
+        name: str,
+        *,
+        context: int = CONTEXT,
+        chat_template: str = "",
+        salt: str = "",
+        metadata: Mapping[str, Any] = MappingProxyType({}),
+        **layers: str,
+    ) -> None:
         """A model with a package of its own if `salt` differs; other layers by the last word of their media type."""
-        write_package(tmp_path / "made.hef", context, chat_template, salt)
+        write_package(tmp_path / "made.hef", context, chat_template, salt, metadata)
         kinds = [(f"application/vnd.ollama.image.{kind}", text.encode()) for kind, text in layers.items()]
         made = [store.add_blob(tmp_path / "made.hef", HEF), *(store.add_blob(data, kind) for kind, data in kinds)]
         config = ModelConfig(model_format="hef", model_family="llama", model_families=("llama",), model_type="1.50M")

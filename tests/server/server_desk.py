@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -27,6 +28,7 @@ from hollama.runtime.runtime import Runtime
 from hollama.store.store import Store
 
 CONTEXT = 512
+HIDDEN = 24
 CHATML = (
     "{{- range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}"
     "{{ if .ToolCalls }}<tool_call>{{ range .ToolCalls }}{{ .Function.Name }}{{ end }}</tool_call>{{ end }}<|im_end|>\n"
@@ -39,13 +41,21 @@ THINKING = (
 )
 
 
-def write_package(path: Path, context: int = CONTEXT, chat_template: str = "", salt: str = "") -> None:
+def write_package(
+    path: Path,
+    context: int = CONTEXT,
+    chat_template: str = "",
+    salt: str = "",
+    metadata: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
     own = {
         "format": FORMAT, "architecture": "llama", "quantization": "W4A8KV8", "parameter_count": 1_500_000,
         "tokenizer": "byte", "vocab_size": byte.VOCAB_SIZE, "bos_token_id": None,
-        "bos_token": "", "eos_token": "<|im_end|>", "add_bos": False,
+        "bos_token": "", "eos_token": "<|im_end|>", "add_bos": "llama.pooling_type" in metadata,
         "options": {"temperature": 0.0, "num_predict": 16},
-        "metadata": {"general.architecture": "llama", "llama.context_length": context, "general.name": salt},
+        "metadata": {
+            "general.architecture": "llama", "llama.context_length": context, "general.name": salt, **metadata
+        },
     }  # fmt: skip
     config = {
         "hollama": own,
@@ -79,7 +89,7 @@ class Device:
             time.sleep(self.pause)
             return answer(history)
 
-        self.loads.append(NullModel(slow, byte.VOCAB_SIZE, Limits(context, 16, 8), str(path)))
+        self.loads.append(NullModel(slow, byte.VOCAB_SIZE, Limits(context, 16, 8, hidden=HIDDEN), str(path)))
         return self.loads[-1]
 
     @hookimpl

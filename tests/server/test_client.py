@@ -94,13 +94,6 @@ async def test_a_model_kept_for_ever_expires_in_a_year_clients_can_read(desk: De
     assert model.expires_at and model.expires_at.year > 2300
 
 
-async def test_embeddings_are_honestly_refused(desk: Desk) -> None:
-    for call in (desk.client.embed("noise", "x"), desk.client.embeddings("noise", "x")):
-        with pytest.raises(ollama.ResponseError, match="not available yet") as caught:
-            await call
-        assert caught.value.status_code == 501
-
-
 async def test_a_missing_model_is_named_as_clients_expect(desk: Desk) -> None:
     with pytest.raises(ollama.ResponseError, match=r"^model 'None:1b' not found") as caught:
         await desk.client.chat("None:1b", HELLO)

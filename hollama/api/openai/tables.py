@@ -65,6 +65,12 @@ COMPLETION = Struct(
     _PACKAGE,
 )
 
+EMBEDDINGS = Struct(
+    "EmbedRequest",
+    {"input": Anything(), "model": STRING, "dimensions": INT, "encoding_format": STRING},
+    _PACKAGE,
+)
+
 # A namespace holds tools: the table holds itself.
 _tool: dict[str, Type] = {}
 RESPONSES_TOOL = Struct("ResponsesTool", _tool, _PACKAGE)
