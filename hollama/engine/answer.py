@@ -49,7 +49,7 @@ class Answer:
     def __init__(self, ticket: Ticket, number: int, clock: Clock) -> None:
         self.ticket = ticket
         self.number = number  # in the order of submission
-        self.window = Tokens(ticket.job.prompt)
+        self.window = Tokens(ticket.job.prompt, ticket.job.adapter)
         self.drafted = self.accepted = 0
         self._cached = 0
         self._tokens: list[int] = []

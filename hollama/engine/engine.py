@@ -155,6 +155,9 @@ def make_ticket(
     """Check a job before it can hold up others; raises as `Engine.submit` says."""
     room = _room(job, context)
     check_tokens(job.prompt, model.vocab_size, room)
+    if job.adapter and job.adapter not in model.limits.adapters:
+        there = ", ".join(model.limits.adapters) or "none"
+        raise RequestError(f'the model has no adapter "{job.adapter:.100}"; there are: {there}')
     if job.scored_from is not None and not 1 <= job.scored_from <= len(job.prompt):
         raise RequestError(f"scored_from is {job.scored_from}; expected 1 to {len(job.prompt)}, the prompt's tokens")
     chain = chain or make_chain(job, model, samplers, context)

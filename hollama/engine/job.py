@@ -41,6 +41,7 @@ class Job:
     thoughts: Thoughts | None = None
     scored_from: int | None = None  # 1 at least; None: no token of the prompt
     answered: bool = True  # False: it ends with the prompt, for the reason "length"
+    adapter: str = ""  # of those that the model's limits name
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class ContextPool:
 
     def held(self, window: Tokens, most: int, besides: Context) -> int:
         """How many tokens of `window` a context taken for it would hold, if it were not for `besides`."""
-        others = (context for context in self._usable() if context is not besides)
+        others = (context for context in self._usable(window) if context is not besides)
         return max((self._common(context, window, most) for context in others), default=0)
 
     def take(self, window: Tokens, most: int) -> Context:
@@ -44,14 +44,14 @@ class ContextPool:
         A free context is taken over if that destroys little, of any other the beginning is forked. Raises OutOfPages
         if closing all other free contexts does not make room.
         """
-        best = max(self._usable(), key=lambda context: self._worth(context, window, most), default=None)
+        best = max(self._usable(window), key=lambda context: self._worth(context, window, most), default=None)
         common = self._common(best, window, most) if best else 0
         if best in self.free and self._spared(best, common, window):
             return self._take_over(best, common)
         while True:
             try:
                 if self._has_room:
-                    return self._branch(best, common)
+                    return self._branch(best, common, window.adapter)
             except OutOfPages:
                 if not self.free and not self.lent:
                     raise
@@ -90,7 +90,7 @@ class ContextPool:
         else:
             context.session.close()
             context.tokens.cut(0)
-            context.session = self._model.open()
+            context.session = self._model.open(context.tokens.adapter)
 
     def give(self, context: Context) -> None:
         """Take back a context, with what it holds."""
@@ -129,9 +129,10 @@ class ContextPool:
     def _has_room(self) -> bool:
         return len(self.free) + len(self.taken) + len(self.lent) < self._capacity
 
-    def _usable(self) -> list[Context]:
-        """The most recently used first."""
-        return [*reversed(self.free), *(self.taken if self.forks else ())]
+    def _usable(self, window: Tokens) -> list[Context]:
+        """Those with the window's adapter, the most recently used first."""
+        contexts = (*reversed(self.free), *(self.taken if self.forks else ()))
+        return [context for context in contexts if context.tokens.adapter == window.adapter]
 
     def _common(self, context: Context, window: Tokens, most: int) -> int:
         """Tokens of `window` that `context` spares."""
@@ -163,11 +164,11 @@ class ContextPool:
             raise
         return context
 
-    def _branch(self, best: Context | None, common: int) -> Context:
+    def _branch(self, best: Context | None, common: int, adapter: str) -> Context:
         if best and common and self.forks:
-            context = Context(best.session.fork(common), Tokens(best.tokens.ids[:common]))
+            context = Context(best.session.fork(common), Tokens(best.tokens.ids[:common], adapter))
         else:
-            context = Context(self._model.open())
+            context = Context(self._model.open(adapter), Tokens(adapter=adapter))
         self.taken.append(context)
         return context
 

@@ -61,8 +61,9 @@ def scripted(script: Sequence[int], vocab_size: int) -> Answer:
 class NullSession:
     """A list of tokens."""
 
-    def __init__(self, model: NullModel) -> None:
+    def __init__(self, model: NullModel, adapter: str) -> None:
         self.tokens: list[int] = []
+        self.adapter = adapter
         self.open = True
         self._model = model
 
@@ -78,12 +79,17 @@ class NullSession:
     def fork(self, position: int) -> NullSession:
         if not 0 <= position <= len(self.tokens):
             raise BackendError(f"cannot fork at {position}: the session holds {len(self.tokens)} tokens")
-        other = self._model.open()
+        other = self._model.open(self.adapter)
         other.tokens = self.tokens[:position]
         return other
 
+    @property
+    def history(self) -> list[int]:
+        """The tokens, behind a number of its own for an adapter."""
+        return [*self._model.mark(self.adapter), *self.tokens]
+
     def save(self) -> bytes:
-        body = self._model.name + np.asarray(self.tokens, "<i4").tobytes()
+        body = self._model.key(self.adapter) + np.asarray(self.tokens, "<i4").tobytes()
         return _MAGIC + _checksum(body) + body
 
     def load(self, data: bytes) -> None:
@@ -91,9 +97,10 @@ class NullSession:
         checksum, body = data[start : start + _CHECKSUM], data[start + _CHECKSUM :]
         if not data.startswith(_MAGIC) or checksum != _checksum(body):
             raise BackendError("the saved context is damaged; evaluate the prompt again")
-        name, tokens = body[: len(self._model.name)], body[len(self._model.name) :]
-        if name != self._model.name or len(tokens) % 4 or len(tokens) // 4 > self._model.limits.context:
-            raise BackendError("the saved context is of another package; evaluate the prompt again")
+        own = self._model.key(self.adapter)
+        name, tokens = body[: len(own)], body[len(own) :]
+        if name != own or len(tokens) % 4 or len(tokens) // 4 > self._model.limits.context:
+            raise BackendError("the saved context is of another package or adapter; evaluate the prompt again")
         self.tokens = np.frombuffer(tokens, "<i4").tolist()
 
     def close(self) -> None:
@@ -115,6 +122,13 @@ class NullModel:
         self._answer = answer
         self._vocab_size = vocab_size
         self._limits = limits
+
+    def mark(self, adapter: str) -> list[int]:
+        return [-1 - self._limits.adapters.index(adapter)] if adapter else []
+
+    def key(self, adapter: str) -> bytes:
+        """Of package and adapter, in saved contexts."""
+        return hashlib.blake2b(self.name + adapter.encode(), digest_size=16).digest()
 
     @property
     def limits(self) -> Limits:
@@ -138,7 +152,7 @@ class NullModel:
             raise BackendError(f'no adapter "{adapter}"; there are: {", ".join(self._limits.adapters) or "none"}')
         if len(self.sessions) == self._limits.sessions:
             raise BackendError(f"all {self._limits.sessions} sessions are open; close one")
-        self.sessions.append(NullSession(self))
+        self.sessions.append(NullSession(self, adapter))
         return self.sessions[-1]
 
     def step(self, work: Sequence[Work]) -> list[NDArray[np.float32]]:
@@ -162,7 +176,7 @@ class NullModel:
         for session, piece in zip(sessions, work, strict=True):
             session.tokens.extend(piece.tokens)
         pairs = zip(sessions, work, strict=True)
-        return [_rows(function, width, session.tokens, piece.wanted) for session, piece in pairs]
+        return [_rows(function, width, session.history, piece.wanted) for session, piece in pairs]
 
     def _check(self, session: NullSession, work: Work) -> None:
         tokens = work.tokens
@@ -190,7 +204,8 @@ def load(path: Path, context: int) -> NullModel:
         return _load_script(path, context)
     except OSError as error:
         raise BackendError(f"cannot read {path}: {error}") from error
-    limits = Limits(min(context or info.context, info.context), info.prefill_chunk, SESSIONS, hidden=HIDDEN)
+    room = min(context or info.context, info.context)
+    limits = Limits(room, info.prefill_chunk, SESSIONS, adapters=info.adapters, hidden=HIDDEN)
     return NullModel(hashed(info.vocab_size), info.vocab_size, limits, str(path))
 
 

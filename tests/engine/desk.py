@@ -15,7 +15,8 @@ from hollama.engine.scheduler import Scheduler
 from hollama.interfaces import Limits, LoadedModel, Logits, SamplerSpec
 
 VOCAB = 40
-_PARTS = ("stop_tokens", "shift", "top_logprobs", "scored_from", "answered")  # of a job; all else is an option
+# Parts of a job; all else is an option.
+_PARTS = ("stop_tokens", "shift", "top_logprobs", "scored_from", "answered", "adapter")
 
 
 class Ears:

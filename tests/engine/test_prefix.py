@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from hollama.engine.pool import Context, ContextPool
 from hollama.engine.tokens import Tokens
+from hollama.errors import RequestError
 from tests.engine.desk import Desk, null_model
 
 SYSTEM = [7, 8, 9] * 12
@@ -49,6 +50,34 @@ def test_conversations_in_turn_pay_for_their_new_tokens_only(make_desk):
     for _ in range(3):
         prompts = [[*prompt, 1, 2] for prompt in prompts]
         assert [paid(desk, prompt) for prompt in prompts] == [2] * 6
+
+
+def test_what_one_adapter_has_evaluated_is_no_other_ones(make_desk):
+    desk = make_desk(parallel=1, sessions=3, adapters=("a", "b"))
+    costs = [paid(desk, SYSTEM, adapter=adapter) for adapter in ("", "a", "b", "", "a", "b")]
+    assert costs == [36] * 3 + [1] * 3
+    assert sorted(context.tokens.adapter for context in desk.scheduler._pool.free) == ["", "a", "b"]
+    alone = [make_desk(adapters=("a", "b")).answer(SYSTEM, adapter=adapter).tokens for adapter in ("", "a", "b")]
+    assert [desk.answer(SYSTEM, adapter=adapter).tokens for adapter in ("", "a", "b")] == alone
+    assert len({*map(tuple, alone)}) == 3
+
+
+def test_a_context_of_another_adapter_makes_room(make_desk):
+    desk = make_desk(parallel=1, sessions=1, adapters=("a",))
+    assert [paid(desk, SYSTEM, adapter=adapter) for adapter in ("", "a", "a", "")] == [36, 36, 1, 36]
+
+
+def test_prompts_of_two_adapters_do_not_wait_for_each_other(make_desk):
+    desk = make_desk(parallel=2, chunk=8, adapters=("a",))
+    desk.submit([*SYSTEM, 1])
+    desk.submit([*SYSTEM, 2], adapter="a")
+    desk.step()
+    assert desk.scheduler.busy == 2
+
+
+def test_an_adapter_that_is_not_there_is_refused_with_those_that_are(make_desk):
+    with pytest.raises(RequestError, match=r'no adapter "c"; there are: a, b'):
+        make_desk(adapters=("a", "b")).submit(SYSTEM, adapter="c")
 
 
 def test_the_same_prompt_again_takes_its_context(make_desk):
