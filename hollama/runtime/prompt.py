@@ -9,10 +9,12 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from hollama.errors import ContextOverflow
+from hollama.errors import ContextOverflow, TemplateFailed
+from hollama.output import PARSERS, ParserRule
 from hollama.store.inspect import describe
 from hollama.store.model import StoredModel
 from hollama.template import DEFAULT_TEMPLATE, GoTemplate, JinjaTemplate, PromptTemplate, TemplateValues
+from hollama.template.renderers import renderer_text
 from hollama.types import ChatRequest, GenerateRequest, Message
 
 TOO_LONG = (
@@ -50,14 +52,38 @@ def choose(model: StoredModel, override: str | None = None, bos: str = "", eos: 
     return go
 
 
+def prompting(model: StoredModel, override: str | None = None, bos: str = "", eos: str = "") -> Choice:
+    """As `choose`; but the renderer of the model's config goes before its own template.
+
+    Raises TemplateError, also where a renderer is not there and the checkpoint has no template to do its work.
+    """
+    name = "" if override else model.config.renderer
+    text = renderer_text(name) if name else None
+    if text:
+        return Choice(JinjaTemplate(text, bos, eos), text)
+    if name and (text := describe(model).chat_template):
+        return Choice(JinjaTemplate(text, bos, eos), text)
+    if name and not model.template:
+        raise TemplateFailed(
+            f'the renderer "{name}" is not available, nor has the model a template; give it a TEMPLATE'
+        )
+    return choose(model, override, bos, eos)
+
+
 def capabilities(model: StoredModel) -> tuple[str, ...]:
     """What a model can do, in Ollama's words. Raises StoreError, FormatError, TemplateError."""
     if model.config.capabilities or model.config.remote_host:
         return model.config.capabilities
     if describe(model).embeds:
         return ("embedding",)
-    found = choose(model).template.capabilities
+    found = choose(model).template.capabilities | _parsed(model.config.parser)
     return ("completion", *(name for name in ("tools", "insert", "thinking") if name in found))
+
+
+def _parsed(parser: str) -> frozenset[str]:
+    """What a built-in parser adds to a model's capabilities."""
+    rule = PARSERS.get(parser, ParserRule())
+    return frozenset(name for name, has in (("tools", rule.calls), ("thinking", rule.opening)) if has)
 
 
 @dataclass(frozen=True)

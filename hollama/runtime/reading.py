@@ -66,16 +66,21 @@ class Reading:
         return replace(call, id=f"call_{id}", index=next(self._count)) if not call.id else call
 
 
-def reading_of(
-    template: PromptTemplate, parser: str, prompt: str, tools: Sequence[JsonObject], thinks: bool, formats: Formats
-) -> Reading:
-    """How answers to `prompt` are read; `parser` is the model's PARSER, or nothing.
+@dataclass(frozen=True)
+class Asked:
+    """What an answer answers. A prompt may end within a thought, or within an answer that somebody began."""
 
-    A parser that nobody knows is ignored, as in Ollama. A prompt may end within a thought already.
-    """
+    prompt: str
+    tools: tuple[JsonObject, ...] = ()
+    thinks: bool = False
+    prefilled: bool = False
+
+
+def reading_of(template: PromptTemplate, parser: str, asked: Asked, formats: Formats) -> Reading:
+    """How an answer is read; `parser` is the model's PARSER, ignored where nobody knows it, as in Ollama."""
     rule = PARSERS.get(parser)
-    calls = _ruled_calls(rule, tools, formats) if rule else _calls(template, parser, tools, formats)
-    thoughts = _thoughts(rule or _rule(template), prompt, thinks, bool(tools))
+    calls = _ruled_calls(rule, asked.tools, formats) if rule else _calls(template, parser, asked.tools, formats)
+    thoughts = _thoughts(rule or _rule(template), asked)
     marks = [mark for stage in calls for mark in stage.marks]
     if thoughts is None:
         return Reading(calls, None, tuple(marks))
@@ -89,12 +94,12 @@ def _rule(template: PromptTemplate) -> ParserRule:
     return ParserRule(opening=tags.opening, closing=tags.closing) if tags else ParserRule()
 
 
-def _thoughts(rule: ParserRule, prompt: str, thinks: bool, tools: bool) -> Thoughts | None:
-    if not rule.opening or not (thinks or rule.always) or (tools and rule.not_with_tools):
+def _thoughts(rule: ParserRule, asked: Asked) -> Thoughts | None:
+    if not rule.opening or not (asked.thinks or rule.always) or (asked.tools and rule.not_with_tools):
         return None
-    end = prompt.rstrip()
-    begun = end.endswith(rule.opening) or (rule.begins and not end.endswith(rule.closing))
-    return Thoughts(rule.opening, rule.closing, begun)
+    end = asked.prompt.rstrip()
+    begins = rule.begins and not asked.prefilled and not end.endswith(rule.closing)
+    return Thoughts(rule.opening, rule.closing, begins or end.endswith(rule.opening))
 
 
 def _ruled_calls(rule: ParserRule, tools: Sequence[JsonObject], formats: Formats) -> tuple[CallStage, ...]:

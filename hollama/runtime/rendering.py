@@ -8,8 +8,8 @@ from typing import Any
 
 from hollama.interfaces import Tokenizer
 from hollama.runtime.loading import Running
-from hollama.runtime.prompt import Choice, Thought, chat_values, choose, fit, generate_values, shorten
-from hollama.runtime.reading import Reading, reading_of
+from hollama.runtime.prompt import Choice, Thought, chat_values, fit, generate_values, prompting, shorten
+from hollama.runtime.reading import Asked, Formats, Reading, reading_of
 from hollama.store.model import StoredModel
 from hollama.template import TemplateValues
 from hollama.types import ChatRequest, GenerateRequest, JsonObject, Terms
@@ -42,7 +42,7 @@ class Rendering:
         """Raises TemplateError, ContextOverflow."""
         context = options["num_ctx"]
         info = running.info
-        choice = None if self.values is None else choose(self.model, self.template, info.bos_token, info.eos_token)
+        choice = None if self.values is None else prompting(self.model, self.template, info.bos_token, info.eos_token)
         begin = info.add_bos and not self.context
         encode = _encoder(running, begin)
         text = self.raw if choice is None else self._text(choice, encode, context, terms.truncate)
@@ -52,13 +52,15 @@ class Rendering:
             tokens = shorten(tokens, context, keep, shift=terms.shift)
         images = sum(len(message.images) for message in self.values.messages) if self.values else 0
         before = b"".join(map(running.tokenizer.piece, self.context)).decode("utf-8", "replace")
-        thinks = self.values is not None and self.values.think
-        reading = Reading()
-        if choice:
-            parser = self.model.config.parser
-            reading = reading_of(choice.template, parser, text, self.tools, thinks, running.formats)
+        reading = self._reading(choice, text, running.formats) if choice else Reading()
         shown = _controls(running.tokenizer, reading.marks)
         return Prompt(before + text, tokens, images, reading, shown)
+
+    def _reading(self, choice: Choice, text: str, formats: Formats) -> Reading:
+        assert self.values is not None
+        prefilled = bool(self.values.messages) and self.values.messages[-1].role == "assistant"
+        asked = Asked(text, self.tools, self.values.think, prefilled)
+        return reading_of(choice.template, self.model.config.parser, asked, formats)
 
     def _text(self, choice: Choice, encode: Callable[[str], list[int]], context: int, truncate: bool) -> str:
         assert self.values is not None
