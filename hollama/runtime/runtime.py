@@ -202,5 +202,5 @@ def _refuse_what_cannot_be(ask: _Ask, model: StoredModel, able: Collection[str])
         raise RequestError("\n".join(missing))
     if ask.terms.think and "thinking" not in able:
         raise RequestError(f'"{ask.model}" does not support thinking')
-    if ask.images and not ask.terms.render_only:
+    if ask.images and not ask.empty and not ask.terms.render_only:
         raise RequestError(f'"{ask.model}" does not support images')

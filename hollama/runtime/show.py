@@ -40,7 +40,7 @@ def listed(model: StoredModel) -> dict[str, Any]:
 
 
 def show(model: StoredModel, verbose: bool, system: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything about a model; `system` and `options` change what its Modelfile says.
+    """Everything about a model; `system` stands for its own, `options` only in its Modelfile.
 
     Raises StoreError, FormatError, TemplateError.
     """
@@ -51,7 +51,7 @@ def show(model: StoredModel, verbose: bool, system: str, options: Mapping[str, A
         "modelfile": modelfile(model, system or model.system, parameters),
         "parameters": "\n".join(f"{name:<30} {_go(value)}" for name, value in _lines(model.parameters)),
         "template": choose(model).text,
-        "system": model.system,
+        "system": system or model.system,
         "details": dict(model.details),
         "messages": [{"role": message.role, "content": message.content} for message in model.messages],
         "remote_model": model.config.remote_model,

@@ -12,6 +12,7 @@ from hollama.runtime.runtime import Runtime
 from hollama.server import (
     account,
     anthropic,
+    audio,
     blobs,
     embedding,
     generating,
@@ -21,7 +22,6 @@ from hollama.server import (
     registry,
     responses,
     status,
-    unavailable,
 )
 from hollama.server.answers import LARGEST_BODY, errors
 from hollama.server.guard import Cors, host_check
@@ -38,9 +38,9 @@ _ROOMS = (
     openai,
     responses,
     anthropic,
+    audio,
     account,
     registry,
-    unavailable,
     openapi,
 )
 
