@@ -30,8 +30,10 @@ class Command:
     bare: tuple[tuple[str, str], ...] = ()
 
 
+_SWITCHES = (("--think", "--think=true"), ("--truncate", "--truncate=true"))
+
 COMMANDS = (
-    Command("run", "[MODEL [PROMPT...]]", "Talk to a model", "Use", bare=(("--think", "--think=true"),)),
+    Command("run", "[MODEL [PROMPT...]]", "Talk to a model", "Use", bare=_SWITCHES),
     Command("ps", "[PREFIX]", "List models that are loaded", "Use"),
     Command("stop", "MODEL", "Unload a model", "Use"),
     Command("serve", "", "Start the server in the foreground", "Use", aliases=("start",)),

@@ -31,6 +31,8 @@ def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
         ("run m hi --think=loud", 'invalid value for --think: "loud" (must be true, false, high, medium, low, or max)'),
         ("run m hi --keepalive 10", 'time: missing unit in duration "10"'),
         ("run m hi --format nonsense", '--format: "nonsense" is neither'),
+        ("run m hi --truncate=maybe", 'invalid value for --truncate: "maybe" (must be true or false)'),
+        ("run m hi --dimensions 0", "argument --dimensions: '0' is no number of 1 or more"),
         ("run m hi --bogus", "unknown flag: --bogus; see hollama run --help"),
         ("lst", 'unknown command "lst" for "hollama"\n\nDid you mean this?\n\tlist'),
         ("pull x", 'unknown command "pull" for "hollama": models come from files here'),

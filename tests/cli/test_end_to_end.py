@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import math
 import re
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 from tests.checkpoints import random_checkpoint
 from tests.house import House, end, free_address, started_pid, until
+from tests.server.server_desk import write_package
 
 
 def test_the_server_that_was_started_is_found_again(house: House) -> None:
@@ -47,6 +49,21 @@ def test_verbose_tells_what_it_cost(house: House) -> None:
 
 def test_think_takes_no_word_of_the_prompt(house: House) -> None:
     assert house.error("run", "tiny", "--think", "hello").startswith('Error: 400 Bad Request: "tiny" does not support')
+
+
+def test_an_embedding_model_prints_vectors(house: House) -> None:
+    write_package(house.home / "pooled.hef", metadata={"llama.pooling_type": 1})
+    (house.home / "Pooled").write_text("FROM ./pooled.hef\n")
+    house.out("create", "pooled", "-f", "Pooled")
+    whole = json.loads(house.out("run", "pooled", "some", "words"))
+    assert math.hypot(*whole) == pytest.approx(1, abs=1e-5)
+    assert len(json.loads(house.out("run", "pooled", "--dimensions", "3", "--truncate", stdin="some words"))) == 3
+    assert "exceeds the context length" in house.error("run", "pooled", "--truncate=false", "words " * 500)
+    usage = 'Error: embedding models require input text. Usage: hollama run pooled "your text here"\n'
+    assert house.error("run", "pooled") == usage
+    cost = house.run("run", "pooled", "x", "--verbose").stderr
+    assert re.search(r"^prompt eval count: {4}2 token\(s\)$", cost, re.M)
+    house.out("rm", "pooled")
 
 
 def test_an_unknown_model(house: House) -> None:

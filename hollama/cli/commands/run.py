@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hollama.cli.answer import Display, statistics
-from hollama.cli.arguments import add_words, describe
+from hollama.cli.arguments import add_words, describe, positive
 from hollama.cli.chat import Chat, parse_think
 from hollama.cli.client import Client, Json, connect
 from hollama.cli.server_process import ensure_server
@@ -33,17 +33,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keepalive", metavar="D", help='how long it stays loaded, such as "10m"; "-1s" for ever')
     parser.add_argument("--think", metavar="V", help="true, false, high, medium, low or max; only as --think=V")
     parser.add_argument("--hidethinking", action="store_true", help="wait for the thinking, but do not show it")
+    parser.add_argument("--truncate", metavar="V", help="embeddings: cut a text that is too long [true]; only as =V")
+    parser.add_argument("--dimensions", type=positive, metavar="N", help="embeddings: how many numbers at most")
     parser.add_argument("--nowordwrap", action="store_true", help="leave lines as they come")
 
 
 def run(arguments: argparse.Namespace) -> int:
     think, shape, keep_alive = parse_think(arguments.think), _format(arguments.format), _keep_alive(arguments)
+    truncate = _truncate(arguments.truncate)
     piped = _piped()
     name, prompt = _question(arguments.words, piped)
     display = Display(sys.stdout, not arguments.nowordwrap, arguments.hidethinking)
     client = connect()
     ensure_server(client, sys.stderr)
     chat = Chat(client, name, _info(client, name), display, think, shape, keep_alive, arguments.verbose)
+    if chat.can("embedding"):
+        _embed(chat, prompt, truncate, arguments.dimensions)
+        return 0
     if not prompt and piped is None and sys.stdout.isatty():
         if not arguments.words:
             print(f"This is {name}, the embedded model; `hollama run MODEL` talks to another.", file=sys.stderr)
@@ -93,6 +99,12 @@ def _keep_alive(arguments: argparse.Namespace) -> str | None:
     return str(arguments.keepalive)
 
 
+def _truncate(text: str | None) -> bool | None:
+    if text not in (None, "true", "false"):
+        raise UsageError(f'invalid value for --truncate: "{text}" (must be true or false)')
+    return None if text is None else text == "true"
+
+
 def _info(client: Client, name: str) -> Json:
     try:
         return client.post("/api/show", {"model": name})
@@ -116,6 +128,19 @@ def _once(chat: Chat, prompt: str) -> None:
     print("\n")
     if chat.verbose:
         print("\n".join(statistics(answer.last)), file=sys.stderr)
+
+
+def _embed(chat: Chat, text: str, truncate: bool | None, dimensions: int | None) -> None:
+    """Print the text's vector as a line of JSON. Raises UsageError without a text."""
+    if not text:
+        usage = f'hollama run {chat.model} "your text here"'
+        raise UsageError(f"embedding models require input text. Usage: {usage}")
+    asked = {"truncate": truncate, "dimensions": dimensions, "keep_alive": chat.keep_alive}
+    given = {name: value for name, value in asked.items() if value is not None}
+    answer = chat.client.post("/api/embed", {"model": chat.model, "input": text, **given})
+    print(json.dumps(answer["embeddings"][0], separators=(",", ":")))
+    if chat.verbose:
+        print("\n".join(statistics(answer)), file=sys.stderr)
 
 
 def _interactive(chat: Chat) -> None:
