@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from hollama.errors import ModelfileError, OptionInvalid
 
-Kind = Literal["integer", "float32", "boolean", "array"]
+Kind = Literal["integer", "float32", "boolean", "string", "array"]
 OptionValue = int | float | bool | str | list[str]
 
 _FLOAT32_MAX = 3.4028235677973366e38  # the first value that rounds to infinity
@@ -62,6 +62,7 @@ OPTIONS: Mapping[str, Option] = MappingProxyType(
             Option("presence_penalty", "float32", 0.0),
             Option("frequency_penalty", "float32", 0.0),
             Option("stop", "array", None),
+            Option("adapter", "string", None),  # ours: the name of one in the model's package, "" for none
         )
     }
 )
@@ -95,6 +96,8 @@ def typed_parameter(name: str, text: str, more: Collection[str] = ()) -> OptionV
             return _parsed_float(text)
         case "boolean":
             return _parsed_bool(text)
+        case "string":
+            return text
         case "array":
             return [text]
 
@@ -144,6 +147,8 @@ def _checked(option: Option, value: object) -> OptionValue:
         case "float32" if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _FLOAT32_MAX:
             return float(value)
         case "boolean" if isinstance(value, bool):
+            return value
+        case "string" if isinstance(value, str):
             return value
         case "array" if isinstance(value, list | tuple):
             return _checked_strings(option, value)

@@ -17,14 +17,18 @@ import secrets
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from hollama.errors import CompileError
 
 Report = Callable[[str, int, int], None]  # status, completed, total
+Adapters = Mapping[str, Path]  # LoRA files or folders, by the names they get in the package
+
+NONE: Adapters = MappingProxyType({})
 
 _COMMAND = (sys.executable, "-m", "hollama", "compile")
 _LONGEST_LINE = 1 << 20  # bytes
@@ -32,24 +36,24 @@ _SHOWN = 400  # last bytes of what a crashed child said
 
 
 class Compiler(Protocol):
-    """Turns a checkpoint, a folder or a GGUF file, into a package."""
+    """Turns a checkpoint, a folder or a GGUF file, into a package; or one package into another, with more adapters."""
 
-    async def __call__(self, source: Path, target: Path, progress: Report) -> None:
+    async def __call__(self, source: Path, target: Path, progress: Report, adapters: Adapters = NONE) -> None:
         """Write `target`, or raise CompileError and leave nothing. Cancelling stops the work."""
         ...
 
 
 @dataclass(frozen=True)
 class ChildCompiler:
-    """A compiler behind a command line, which gets source, target and `--progress json`."""
+    """A compiler behind a command line, which gets source, target, `--progress json` and the adapters."""
 
     command: Sequence[str] = _COMMAND
 
-    async def __call__(self, source: Path, target: Path, progress: Report) -> None:
+    async def __call__(self, source: Path, target: Path, progress: Report, adapters: Adapters = NONE) -> None:
         part = target.with_name(f"sha256-{secrets.token_hex(8)}")  # pruned as unfinished work, should we be killed
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            await self._run(source, part, progress)
+            await self._run(source, part, progress, adapters)
             if not part.is_file():
                 raise CompileError("the compiler ended well but wrote no package; update hollama")
             os.replace(part, target)
@@ -58,8 +62,9 @@ class ChildCompiler:
         finally:
             part.unlink(missing_ok=True)
 
-    async def _run(self, source: Path, target: Path, progress: Report) -> None:
-        command = [*self.command, str(source), str(target), "--progress", "json"]
+    async def _run(self, source: Path, target: Path, progress: Report, adapters: Adapters) -> None:
+        options = [part for name, path in adapters.items() for part in ("--adapter", f"{name}={path}")]
+        command = [*self.command, str(source), str(target), "--progress", "json", *options]
         child = await asyncio.create_subprocess_exec(
             *command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, limit=_LONGEST_LINE, start_new_session=True
         )

@@ -11,8 +11,9 @@ import asyncio
 import contextlib
 import hashlib
 import tempfile
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,9 @@ from hollama.runtime.create_request import (
 )
 from hollama.store import manifest as media
 from hollama.store.inspect import Description, describe_file
-from hollama.store.intake import file_kind, gguf_media_type, is_quantised, lay_out
+from hollama.store.intake import adapter_files, file_kind, gguf_media_type, is_quantised, lay_out
 from hollama.store.manifest import Layer, ModelConfig
+from hollama.store.model import adapter_name
 from hollama.store.names import DEFAULT_HOST, ModelName
 from hollama.store.store import Store
 
@@ -57,7 +59,8 @@ class _Base:
     layers: tuple[Layer, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     weights: Description | None = None
-    gguf: str = ""  # digest of an uploaded GGUF, which gets a package beside it
+    gguf: str = ""  # digest of a GGUF that gets a package beside it
+    package: str = ""  # digest of a package that gets an adapter, in a package that takes its place
     checkpoint: Mapping[str, str] = field(default_factory=dict)  # uploaded files of a folder, which becomes a package
 
 
@@ -72,14 +75,16 @@ async def create(store: Store, request: CreateRequest, compiler: Compiler) -> As
         yield Progress(status)
     base = await asyncio.to_thread(_open, store, request)
     added = await asyncio.to_thread(_added_files, store, request)
+    base = _adapted(base, added)
+    files = (*base.layers, *added)
     overrides = config_overrides(request)
     check_template(request.template)
     check_quantization(request)
     _check_precision(request, base)
     texts = new_texts(request, base.parameters)
-    with _workplace(store, base) as (source, target):
+    with _workplace(store, base, files) as (source, target), adapter_files(store, files) as adapters:
         if source and not target.exists():
-            async with contextlib.aclosing(_compile(compiler, source, target)) as steps:
+            async with contextlib.aclosing(_compile(partial(compiler, adapters=adapters), source, target)) as steps:
                 async for step in steps:
                     yield step
         base = await asyncio.to_thread(_with_package, store, base, target)
@@ -214,6 +219,17 @@ def _adapters(store: Store, files: Mapping[str, str]) -> list[Layer]:
     return [_blob_layer(store, digest, media.ADAPTER)]
 
 
+def _adapted(base: _Base, added: Sequence[Layer]) -> _Base:
+    """A base whose adapter, if it had one, gives way to the one that is added; its weights are compiled with that."""
+    if not adapter_name(added) or base.config.remote_host:
+        return base
+    layers = tuple(layer for layer in base.layers if layer.media_type not in media.ADAPTERS)
+    packages, ggufs = ([x.digest for x in layers if x.media_type == kind] for kind in (media.HEF, media.GGUF))
+    if packages:
+        return replace(base, layers=layers, package=packages[-1])
+    return replace(base, layers=layers, gguf=ggufs[-1] if ggufs else "")
+
+
 def _check_precision(request: CreateRequest, base: _Base) -> None:
     """The emulator knows one target, W4A8KV8, so Ollama's names mean no more than that the weights be quantised."""
     wants_other = request.quantize and request.quantize.upper() != "W4A8KV8"
@@ -225,16 +241,16 @@ def _check_precision(request: CreateRequest, base: _Base) -> None:
 
 
 @contextlib.contextmanager
-def _workplace(store: Store, base: _Base) -> Iterator[tuple[Path | None, Path]]:
+def _workplace(store: Store, base: _Base, layers: Sequence[Layer]) -> Iterator[tuple[Path | None, Path]]:
     """What to compile, None for nothing, and where to; afterwards only what belongs into the store is left."""
     if base.gguf:
-        yield store.blob_path(base.gguf), store.derived_path_of(base.gguf)
-    elif base.checkpoint:
+        yield store.blob_path(base.gguf), store.derived_path_of(base.gguf, adapter_name(layers))
+    elif base.package or base.checkpoint:
         target = store.blobs.temporary()
         with tempfile.TemporaryDirectory(prefix="hollama-") as folder:
             lay_out(store, base.checkpoint, Path(folder))
             try:
-                yield Path(folder), target
+                yield store.blob_path(base.package) if base.package else Path(folder), target
             finally:
                 target.unlink(missing_ok=True)
     else:
@@ -264,11 +280,13 @@ async def _compile(compiler: Compiler, source: Path, target: Path) -> AsyncGener
 
 
 def _with_package(store: Store, base: _Base, target: Path) -> _Base:
-    """A compiled folder becomes a layer, and only its package knows what the config says."""
-    if not base.checkpoint:
+    """A new package becomes a layer; of a compiled folder, only its package knows what the config says."""
+    if not base.checkpoint and not base.package:
         return base
-    description = describe_file(target, "hef", verbose=False)
-    return _Base(description.config, (Layer(media.HEF, *store.blobs.adopt(target)),))
+    config = describe_file(target, "hef", verbose=False).config if base.checkpoint else base.config
+    others = [layer for layer in base.layers if layer.media_type != media.HEF]
+    origin = next((layer.origin for layer in base.layers if layer.media_type == media.HEF), "")
+    return replace(base, config=config, layers=(Layer(media.HEF, *store.blobs.adopt(target), origin), *others))
 
 
 # ── the new layers ────────────────────────────────────────────────────────────────────────────────────────────────────

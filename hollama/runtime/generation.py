@@ -50,6 +50,7 @@ async def answer(running: Running, question: Question) -> AsyncGenerator[Event]:
         thoughts=reading.thoughts,
         scored_from=1 if terms.echo and terms.logprobs else None,
         answered=terms.answered,
+        adapter=question.options.get("adapter", ""),
     )
     echoed, scored = not terms.echo, list[Scored]()
     chain = await asyncio.to_thread(running.engine.chain, job)

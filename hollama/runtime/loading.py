@@ -23,6 +23,7 @@ from hollama.plugins import Plugins
 from hollama.runtime.compile import Compiler
 from hollama.runtime.residency import Loaded, Wish
 from hollama.runtime.vocabulary import TokenizerVocabulary
+from hollama.store.intake import adapter_files
 from hollama.store.model import StoredModel
 from hollama.store.store import Store
 
@@ -64,11 +65,15 @@ class ModelLoader:
             raise StoreError(f'the package of "{model.name}" is missing from the store; create or pull it again')
         target = self._store.derived_path(model)
         if target not in self._compiling:
-            task = asyncio.ensure_future(self._compiler(model.model_path, target, self._log_progress))
+            task = asyncio.ensure_future(self._compile(model, target))
             self._compiling[target] = task
             task.add_done_callback(lambda task: self._compiled(target, task))
         await asyncio.shield(self._compiling[target])
         return target
+
+    async def _compile(self, model: StoredModel, target: Path) -> None:
+        with adapter_files(self._store, model.layers) as adapters:
+            await self._compiler(model.model_path, target, self._log_progress, adapters)
 
     async def load(self, wish: Wish[StoredModel]) -> Loaded[Running]:
         """Raises HefError, BackendError, PluginError; BackendError too after `settings.load_timeout` seconds.
@@ -141,11 +146,10 @@ class ModelLoader:
 
 
 def _check_adapters(model: StoredModel, device: LoadedModel) -> None:
-    missing = [path.name for path in model.adapter_paths if path.name not in device.limits.adapters]
-    if missing:
+    if model.adapter and model.adapter not in device.limits.adapters:
         raise RequestError(
-            f'model "{model.name}" has an adapter, {missing[0][:19]}, that its package was compiled without; '
-            "compile the adapter into the package, or create the model without ADAPTER"
+            f'model "{model.name}" has an adapter, {model.adapter}, that its package was compiled without; '
+            "create the model again"
         )
 
 

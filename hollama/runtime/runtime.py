@@ -179,7 +179,7 @@ class Runtime:
 
 def _key(model: StoredModel) -> str:
     """Two names of the same weights share one load."""
-    return str(model.model_path)
+    return f"{model.model_path} {model.adapter}"
 
 
 def _given_options(model: StoredModel, terms: Terms) -> dict[str, Any]:
@@ -188,7 +188,8 @@ def _given_options(model: StoredModel, terms: Terms) -> dict[str, Any]:
 
 
 def _checked_options(model: StoredModel, options: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(check_options(model.parameters)) | check_options(options)
+    adapter = {"adapter": model.adapter} if model.adapter else {}
+    return adapter | check_options(model.parameters) | check_options(options)
 
 
 def _refuse_what_cannot_be(ask: _Ask, model: StoredModel, able: Collection[str]) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 
 from hollama.errors import RequestError
 from hollama.store import manifest as media
 from hollama.store.inspect import Description
+from hollama.store.manifest import Layer
+from hollama.store.model import adapter_name
 from hollama.store.store import Store
 
 _MAGICS = {b"GGUF": "gguf", b"\x01HEF": "hef"}
@@ -67,3 +71,24 @@ def lay_out(store: Store, files: Mapping[str, str], folder: Path) -> None:
             raise RequestError(
                 f'file "{name:.100}" cannot be laid out: {error.strerror}; give it another name'
             ) from None
+
+
+@contextmanager
+def adapter_files(store: Store, layers: Sequence[Layer]) -> Iterator[Mapping[str, Path]]:
+    """The adapter of a model's layers where compilers find it, by its name in packages; nothing without one.
+
+    Raises RequestError for more than one.
+    """
+    name = adapter_name(layers)
+    whole = [layer for layer in layers if layer.media_type == media.ADAPTER]
+    parts = {layer.name: layer.digest for layer in layers if layer.media_type == media.ADAPTER_FILE}
+    if len(whole) + bool(parts) > 1:
+        raise RequestError("only one adapter is currently supported")
+    if whole:
+        yield {name: store.blob_path(whole[0].digest)}
+    elif parts:
+        with TemporaryDirectory(prefix="hollama-") as folder:
+            lay_out(store, parts, Path(folder))
+            yield {name: Path(folder)}
+    else:
+        yield {}

@@ -31,6 +31,7 @@ MESSAGES = "application/vnd.ollama.image.messages"
 LICENSE = "application/vnd.ollama.image.license"
 TENSOR = "application/vnd.ollama.image.tensor"
 ADAPTER_FILE = "application/vnd.hollama.image.adapter"  # a file of an adapter that is no GGUF, by its name
+ADAPTERS = (ADAPTER, ADAPTER_FILE)
 HEF = "application/vnd.hollama.image.hef"
 
 _DIGEST = re.compile(r"sha256[:-]([0-9a-fA-F]{64})")

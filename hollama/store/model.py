@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -83,7 +84,12 @@ class StoredModel:
 
     @property
     def adapter_paths(self) -> tuple[Path, ...]:
-        return tuple(self.blobs.path(layer.digest) for layer in self.all(media.ADAPTER, media.ADAPTER_FILE))
+        return tuple(self.blobs.path(layer.digest) for layer in self.all(*media.ADAPTERS))
+
+    @property
+    def adapter(self) -> str:
+        """The name in the package of the adapter that the model uses; empty without one."""
+        return adapter_name(self.layers)
 
     @property
     def projector_paths(self) -> tuple[Path, ...]:
@@ -125,6 +131,12 @@ class StoredModel:
     def _json(self, media_type: str) -> Any:
         layer = self.last(media_type)
         return decode_json(self.blobs.read(layer.digest, MAX_TEXT), f'{media_type} of "{self.name}"') if layer else None
+
+
+def adapter_name(layers: Sequence[Layer]) -> str:
+    """A name that says what is in the adapter's layers; empty where there are none. A package calls it so."""
+    files = sorted(f"{layer.name} {layer.digest}" for layer in layers if layer.media_type in media.ADAPTERS)
+    return f"lora-{hashlib.sha256(chr(10).join(files).encode()).hexdigest()[:12]}" if files else ""
 
 
 def _is_message(value: object) -> bool:

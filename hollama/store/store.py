@@ -23,6 +23,7 @@ from hollama.errors import ModelNotFound, NameInvalid, StoreError
 from hollama.store.blobs import Blobs, BlobWriter, list_folder, read_bounded, refusing
 from hollama.store.manifest import (
     CONFIG_TYPE,
+    GGUF,
     MAX_CONFIG,
     MAX_MANIFEST,
     Layer,
@@ -34,7 +35,7 @@ from hollama.store.manifest import (
     encode_config,
     encode_manifest,
 )
-from hollama.store.model import StoredModel
+from hollama.store.model import StoredModel, adapter_name
 from hollama.store.names import ModelName, resolve
 
 GRACE = 3600  # seconds a file that no manifest references may still be someone's work in progress
@@ -136,12 +137,16 @@ class Store:
         return path if path.is_file() else None
 
     def derived_path(self, model: StoredModel) -> Path:
-        """Where the package compiled from the model's GGUF belongs; raises StoreError if it has no weights."""
-        return self.derived_path_of(model.weights.digest)
+        """Where the package compiled from the model's GGUF and adapter belongs.
 
-    def derived_path_of(self, digest: str) -> Path:
-        """Where the package compiled from this GGUF blob belongs."""
-        return self._packages / f"{check_digest(digest)[7:]}-{self._compiler_key}.hef"
+        Raises StoreError if it has no weights.
+        """
+        return self.derived_path_of(model.weights.digest, model.adapter)
+
+    def derived_path_of(self, digest: str, adapter: str = "") -> Path:
+        """Where the package compiled from this GGUF blob belongs, with the adapter of that name."""
+        middle = f"-{adapter}" if adapter else ""
+        return self._packages / f"{check_digest(digest)[7:]}{middle}-{self._compiler_key}.hef"
 
     # ── pruning ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -155,12 +160,12 @@ class Store:
             return
         with self._lock:
             try:
-                needed = set(self._referenced(strict=True))
+                needed = list(self._contents(strict=True))
             except (StoreError, NameInvalid) as error:
                 log.warning("not pruning: %s", error)
                 return
-            self._prune_files(self.blobs.files(), {self.blobs.path(digest) for digest in needed})
-            self._prune_files(list_folder(self._packages), {self.derived_path_of(digest) for digest in needed})
+            self._prune_files(self.blobs.files(), self._files(needed))
+            self._prune_files(list_folder(self._packages), self._files(needed))
             self._prune_files([path for path in list_folder(self._manifests) if path.name.startswith(_NEW)], set())
             self._remove_empty_folders()
 
@@ -171,14 +176,21 @@ class Store:
                     path.unlink()
 
     def _remove_unreferenced(self, layers: Iterable[Layer]) -> None:
-        needed = set(self._referenced(strict=False))
-        for digest in {layer.digest for layer in layers} - needed:
-            for path in (self.blobs.path(digest), self.derived_path_of(digest)):
-                with contextlib.suppress(OSError):
-                    path.unlink()
+        for path in self._files([tuple(layers)]) - self._files(self._contents(strict=False)):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
-    def _referenced(self, *, strict: bool) -> Iterator[str]:
-        """Digests that manifests name; `strict` raises StoreError or NameInvalid for one that cannot be read."""
+    def _files(self, manifests: Iterable[Sequence[Layer]]) -> set[Path]:
+        """The blobs of manifests, and the packages that were compiled from them."""
+        found = set()
+        for layers in manifests:
+            found |= {self.blobs.path(layer.digest) for layer in layers}
+            adapter = adapter_name(layers)
+            found |= {self.derived_path_of(layer.digest, adapter) for layer in layers if layer.media_type == GGUF}
+        return found
+
+    def _contents(self, *, strict: bool) -> Iterator[tuple[Layer, ...]]:
+        """What each manifest names; `strict` raises StoreError or NameInvalid for one that cannot be read."""
         for path in self._manifest_paths():
             try:
                 self._name(path)
@@ -187,7 +199,7 @@ class Store:
                 if strict:
                     raise StoreError(f"manifest {path} cannot be read: {error}") from error
                 continue
-            yield from (layer.digest for layer in manifest.blobs)
+            yield manifest.blobs
 
     def _remove_empty_folders(self) -> None:
         for folder, _, _ in os.walk(self._manifests, topdown=False):

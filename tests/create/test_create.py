@@ -200,7 +200,7 @@ async def test_failed_compilation_leaves_nothing(run: Any, store: Store, upload:
 async def test_client_that_leaves_stops_the_compiler(store: Store, upload: Any, model_gguf: bytes) -> None:
     state = SimpleNamespace(running=False, stopped=False)
 
-    async def endless(source: Path, target: Path, progress: Any) -> None:
+    async def endless(source: Path, target: Path, progress: Any, adapters: Any) -> None:
         state.running = True
         progress("quantising", 0, 1)
         try:

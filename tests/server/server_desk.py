@@ -23,7 +23,7 @@ from hollama.formats.package import FORMAT
 from hollama.formats.safetensors import safetensors_chunks
 from hollama.hookspecs import hookimpl
 from hollama.interfaces import BackendSpec, DeviceState, Limits
-from hollama.runtime.compile import Report
+from hollama.runtime.compile import NONE, Adapters, Report
 from hollama.runtime.runtime import Runtime
 from hollama.store.store import Store
 
@@ -100,7 +100,7 @@ class Device:
 class PackageCompiler:
     """Takes any weights for the model of the tests."""
 
-    async def __call__(self, source: Path, target: Path, progress: Report) -> None:
+    async def __call__(self, source: Path, target: Path, progress: Report, adapters: Adapters = NONE) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         write_package(target)
 
