@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from statistics import median
 
-from hollama.engine import End, Engine, Job
+from hollama.engine import End, Engine, Job, Texts
 from hollama.modelfile import default_options
 
 
@@ -57,8 +57,9 @@ class Watch:
 
 
 async def measure(engine: Engine, load: Load, vocab_size: int, repeat: int) -> Speed:
-    """The median of every number over `repeat` runs, after one that warms up."""
-    speeds = [await _once(engine, load, vocab_size, seed) for seed in range(repeat + 1)][1:]
+    """The median of every number over `repeat` runs, after one that warms up; of an encoder's, those of embedding."""
+    once = _once if engine.generates else _once_embedded
+    speeds = [await once(engine, load, vocab_size, seed) for seed in range(repeat + 1)][1:]
     return Speed(**{field.name: median(getattr(speed, field.name) for speed in speeds) for field in fields(Speed)})
 
 
@@ -71,6 +72,16 @@ async def _once(engine: Engine, load: Load, vocab_size: int, seed: int) -> Speed
     start = time.perf_counter()
     runs = await asyncio.gather(*(_timed(engine, prompt, load.generate) for prompt in prompts))
     return speed_of(start, [times for times, _ in runs], sum(computed for _, computed in runs))
+
+
+async def _once_embedded(engine: Engine, load: Load, vocab_size: int, seed: int) -> Speed:
+    """The vectors are all there at once: there is no first token, and none to decode."""
+    chance = random.Random(repr((seed, asdict(load))))
+    texts = tuple(tuple(chance.choices(range(vocab_size), k=load.prompt_tokens)) for _ in range(load.batch))
+    start = time.perf_counter()
+    await engine.embed(Texts(texts, "mean"))
+    seconds = time.perf_counter() - start
+    return Speed(ttft=seconds, prefill_tps=load.batch * load.prompt_tokens / seconds, decode_tps=0.0)
 
 
 async def _timed(engine: Engine, prompt: Sequence[int], generate: int) -> tuple[list[float], int]:

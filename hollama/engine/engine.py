@@ -43,6 +43,11 @@ class Engine:
         return not self._closed
 
     @property
+    def generates(self) -> bool:
+        """Whether it takes jobs at all: an encoder only embeds."""
+        return self._model.limits.generates
+
+    @property
     def busy(self) -> int:
         """Jobs that run."""
         return self._scheduler.busy + self._embedder.busy
@@ -62,6 +67,8 @@ class Engine:
         Raises ContextOverflow for a prompt longer than the context, RequestError for options or tokens without sense,
         PluginError if a sampler cannot be built, BackendError after `close`.
         """
+        if not self.generates:
+            raise RequestError("the model is an encoder: it makes vectors of texts and says nothing")
         delivery = LoopDelivery(asyncio.get_running_loop())
         ticket = make_ticket(job, delivery, self._model, self._samplers, self._context, chain)
         self._post(ticket)

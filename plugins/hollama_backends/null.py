@@ -156,6 +156,8 @@ class NullModel:
         return self.sessions[-1]
 
     def step(self, work: Sequence[Work]) -> list[NDArray[np.float32]]:
+        if not self._limits.generates:
+            raise BackendError("the model is an encoder: it gives hidden states, no logits")
         return self._run(self._answer, self._vocab_size, work)
 
     def encode(self, work: Sequence[Work]) -> list[NDArray[np.float32]]:

@@ -1,9 +1,11 @@
 """What the benchmark makes of clocks, and that it measures a real engine."""
 
 import pytest
+from hollama_backends.null import NullModel, hashed
 
 from hollama.cli.measure import Load, Speed, measure, speed_of
 from hollama.engine import Engine
+from hollama.interfaces import Limits
 from hollama.plugins import load_plugins
 
 
@@ -20,6 +22,17 @@ def test_decoding_counts_only_while_all_decode() -> None:
 
 def test_one_token_each_leaves_nothing_to_decode() -> None:
     assert speed_of(0.0, [[1.0], [2.0]], 20).decode_tps == 0.0
+
+
+async def test_measures_an_encoder() -> None:
+    limits = Limits(context=64, prefill_chunk=64, sessions=4, hidden=8, generates=False)
+    engine = Engine(NullModel(hashed(20), 20, limits), (), parallel=1, context=64)
+    try:
+        speed = await measure(engine, Load(prompt_tokens=20, batch=2, generate=0), 20, repeat=1)
+    finally:
+        engine.close()
+    assert speed.prefill_tps == pytest.approx(40 / speed.ttft)
+    assert not speed.decode_tps
 
 
 async def test_measures_an_engine(tmp_path) -> None:

@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from hollama.engine import Engine, Texts
+from hollama.engine import Engine, Job, Texts
 from hollama.engine.embedder import Embedder
 from hollama.errors import BackendError, BackendLost, ContextOverflow, OutOfPages, RequestError
 from hollama.interfaces import Limits, Work
-from tests.engine.desk import VOCAB, Desk, echoing, null_model
+from tests.engine.desk import VOCAB, Desk, Ears, echoing, null_model
 from tests.engine.paged import PAGE, PagedModel
 
 CONTEXT, HIDDEN = 48, 6
@@ -252,6 +252,16 @@ async def test_a_device_without_hidden_states_is_said():
     try:
         with pytest.raises(RequestError, match="no hidden states"):
             await engine.embed(Texts(((1,),), "mean"))
+    finally:
+        engine.close()
+
+
+async def test_an_encoder_says_nothing():
+    engine = made(generates=False)
+    try:
+        with pytest.raises(RequestError, match="encoder"):
+            engine.submit(Job((1,), Ears(), {}))
+        assert len(await engine.embed(Texts(((1, 2), (3,)), "mean"))) == 2
     finally:
         engine.close()
 

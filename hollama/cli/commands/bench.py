@@ -104,23 +104,20 @@ async def _measured(settings: Settings, package: Path, arguments: argparse.Names
     start = time.perf_counter()
     model = plugins.backend(settings.backend).load(package, info.context)
     loaded = time.perf_counter() - start
-    sizes = product(arguments.depth, arguments.prompt_tokens, arguments.batch)
-    loads = [Load(prompt, batch, arguments.generate, depth) for depth, prompt, batch in sizes]
+    talks = model.limits.generates
+    sizes = product(arguments.depth if talks else (0,), arguments.prompt_tokens, arguments.batch)
+    loads = [Load(prompt, batch, arguments.generate * talks, depth) for depth, prompt, batch in sizes]
     speeds, held = await _speeds(model, plugins, loads, arguments.repeat)
     peak = peak_memory()
     about = {"package": str(package), "backend": settings.backend, "architecture": info.architecture}
     memory = {"parameters": info.parameter_count, "model_bytes": held, "peak_rss_bytes": peak}
     timing = {"load_seconds": loaded, "repeat": arguments.repeat}
-    runs: list[dict[str, Any]] = [
-        {**asdict(load), **asdict(speed)} for load, speed in zip(loads, speeds, strict=True)
-    ]
+    runs: list[dict[str, Any]] = [{**asdict(load), **asdict(speed)} for load, speed in zip(loads, speeds, strict=True)]
     limits = _held_against_the_machine(package, loads, speeds, runs) if settings.backend == _ROOFLINE else {}
     return {**about, **memory, **timing, **limits, "runs": runs}
 
 
-async def _speeds(
-    model: LoadedModel, plugins: Plugins, loads: Sequence[Load], repeat: int
-) -> tuple[list[Speed], int]:
+async def _speeds(model: LoadedModel, plugins: Plugins, loads: Sequence[Load], repeat: int) -> tuple[list[Speed], int]:
     """Of every load; and the bytes that the model held at the end."""
     from hollama.cli.measure import measure
     from hollama.engine import Engine
