@@ -19,6 +19,7 @@ def show_text(info: Json, verbose: bool = False) -> str:
     sections: list[tuple[str, Rows]] = [
         ("Model", _model(info)),
         ("Capabilities", [[name] for name in info.get("capabilities") or ()]),
+        ("Adapters", [[name] for name in info.get("adapters") or ()]),
         ("Projector", _projector(info.get("projector_info") or {})),
         ("Parameters", _parameters(info.get("parameters") or "")),
     ]

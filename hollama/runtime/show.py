@@ -59,6 +59,7 @@ def show(model: StoredModel, verbose: bool, system: str, options: Mapping[str, A
         "model_info": dict(description.model_info),
         "tensors": [{"name": name, "type": kind, "shape": list(shape)} for name, kind, shape in description.tensors],
         "capabilities": list(capabilities(model)),
+        "adapters": list(description.adapters) or [model.adapter] * bool(model.adapter),
         "modified_at": local(model.modified_at),
         "requires": model.config.requires,
     }

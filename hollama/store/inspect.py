@@ -43,6 +43,7 @@ class Description:
     general_type: str  # of a GGUF: "model", "adapter", "projector", or nothing
     model_info: Mapping[str, Any]  # JSON values; arrays are None unless they were asked for
     tensors: tuple[TensorRow, ...]
+    adapters: tuple[str, ...] = ()  # of a package
 
     @property
     def embeds(self) -> bool:
@@ -122,6 +123,7 @@ def _describe_package(package: PackageInfo, verbose: bool) -> Description:
         general_type="",
         model_info=MappingProxyType(info | {"general.parameter_count": package.parameter_count}),
         tensors=package.tensors,
+        adapters=package.adapters,
     )
 
 

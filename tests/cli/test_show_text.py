@@ -57,3 +57,7 @@ def test_verbose_adds_metadata_and_tensors() -> None:
 
 def test_nothing_to_say() -> None:
     assert show_text({}) == ""
+
+
+def test_adapters_are_listed() -> None:
+    assert "  Adapters\n    one    \n    two    \n" in show_text({**INFO, "adapters": ["one", "two"]})
