@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* What makes an item worth a thread's while: about two microseconds. */
-enum { ITEM_FLOATS = 2048, ITEM_BLOCKS = 48, RUNS = 8, MANY_ROWS = 8, BLOCK_ROWS = 16, GATED_COLUMNS = 1024 };
+enum { ITEM_FLOATS = 2048, ITEM_BLOCKS = 48, RUNS = 4, MANY_ROWS = 8, BLOCK_ROWS = 16, GATED_COLUMNS = 1024 };
 
 static int32_t up(int64_t value, int64_t by) { return (int32_t)((value + by - 1) / by); }
 

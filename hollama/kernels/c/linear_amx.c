@@ -121,9 +121,11 @@ static ALWAYS_INLINE uint8_t *ring_at(uint8_t *ring, int32_t block) {
 /* A block of one panel or two; those to come are fetched. Behind the last block there is nothing to do. */
 static ALWAYS_INLINE void expand_next(const Linear *linear, int32_t panel, int32_t panels, int32_t block, uint8_t *ring) {
     if (block >= linear->blocks) return;
+    const size_t panel_bytes = (size_t)linear->blocks * BLOCK_BYTES; /* the pair's other panel is passed over */
     for (int32_t p = 0; p < panels; p++) {
         const char *packed = (const char *)packed_panel(linear, panel + p) + (size_t)block * BLOCK_BYTES;
-        for (int i = 0; i < BLOCK_BYTES; i += 64) _mm_prefetch(packed + FAR + i, _MM_HINT_T1);
+        const char *ahead = packed + FAR + (block + FAR / BLOCK_BYTES < linear->blocks ? 0 : panel_bytes);
+        for (int i = 0; i < BLOCK_BYTES; i += 64) _mm_prefetch(ahead + i, _MM_HINT_T1);
         expand(linear, panel + p, block, ring_at(ring, block) + p * EXPANDED_BYTES);
     }
 }
