@@ -49,7 +49,7 @@ class Schemas:
             case Scalar(kind):
                 return _SCALARS[kind]
             case Anything(check):
-                return _CHECKED[check] if check else {}
+                return _CHECKED.get(check, {}) if check else {}
             case Members():
                 return {"type": "object"}
             case Items(item):
