@@ -100,7 +100,7 @@ class Embedder:
             if batch is None or planned >= rows:
                 return
             try:
-                context = self._pool.lend()
+                context = self._pool.lend(batch.asked.adapter)
             except OutOfPages as error:
                 self._room = max(1, len(self._readings))
                 if not self._readings and not self._pool.taken:

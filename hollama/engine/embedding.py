@@ -26,6 +26,7 @@ class Texts:
 
     texts: tuple[tuple[int, ...], ...]
     pooling: Pooling
+    adapter: str = ""  # of those that the model's limits name
 
 
 class Receiver(Protocol):

@@ -82,6 +82,7 @@ class Engine:
         """
         if not self._model.limits.hidden:
             raise RequestError("this device gives no hidden states, so no model can embed on it")
+        check_adapter(texts.adapter, self._model.limits.adapters)
         for text in texts.texts:
             check_tokens(text, self._model.vocab_size, self._context)
         if not texts.texts:
@@ -162,9 +163,7 @@ def make_ticket(
     """Check a job before it can hold up others; raises as `Engine.submit` says."""
     room = _room(job, context)
     check_tokens(job.prompt, model.vocab_size, room)
-    if job.adapter and job.adapter not in model.limits.adapters:
-        there = ", ".join(model.limits.adapters) or "none"
-        raise RequestError(f'the model has no adapter "{job.adapter:.100}"; there are: {there}')
+    check_adapter(job.adapter, model.limits.adapters)
     if job.scored_from is not None and not 1 <= job.scored_from <= len(job.prompt):
         raise RequestError(f"scored_from is {job.scored_from}; expected 1 to {len(job.prompt)}, the prompt's tokens")
     chain = chain or make_chain(job, model, samplers, context)
@@ -183,6 +182,12 @@ def check_tokens(tokens: Sequence[int], vocab_size: int, room: int) -> None:
     for token in (min(tokens), max(tokens)):
         if not 0 <= token < vocab_size:
             raise RequestError(f"token {token} is outside the vocabulary of {vocab_size}; is it of another model?")
+
+
+def check_adapter(name: str, there: Sequence[str]) -> None:
+    """Raises RequestError for one that is not there."""
+    if name and name not in there:
+        raise RequestError(f'the model has no adapter "{name:.100}"; there are: {", ".join(there) or "none"}')
 
 
 def _room(job: Job, context: int) -> int:

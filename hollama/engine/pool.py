@@ -59,12 +59,12 @@ class ContextPool:
                 assert best
                 return self._take_over(best, common)
 
-    def lend(self) -> Context:
+    def lend(self, adapter: str) -> Context:
         """An empty context that `recall` may close at any time. Raises OutOfPages where too many are in use."""
         while not self._has_room:
             if not self.evict():
                 raise OutOfPages(f"all {self._capacity} contexts are in use")
-        self.lent.append(Context(self._model.open()))
+        self.lent.append(Context(self._model.open(adapter), Tokens(adapter=adapter)))
         return self.lent[-1]
 
     def take_back(self, context: Context) -> None:

@@ -24,14 +24,14 @@ _WORDPIECE = "bert"
 _TOKENIZER = "tokenizer.ggml."
 
 
-async def embed(running: Running, request: EmbedRequest, context: int) -> tuple[tuple[Vector, ...], int]:
-    """A vector for each text, and how many tokens all of them had. `context` is tokens.
+async def embed(running: Running, request: EmbedRequest, context: int, adapter: str) -> tuple[tuple[Vector, ...], int]:
+    """A vector for each text, and how many tokens all of them had. `context` is tokens, `adapter` may be empty.
 
     Raises RequestError and its kind, in Ollama's words; BackendError.
     """
     way = pooling(running.info)
     texts = await asyncio.to_thread(_tokens, running, request, context)
-    vectors = await running.engine.embed(Texts(texts, way))
+    vectors = await running.engine.embed(Texts(texts, way, adapter))
     if not all(np.isfinite(vector).all() for vector in vectors):
         raise RequestError("embedding contains NaN or Inf values")
     finished = tuple(_finish(vector, request, is_normalised(running.info)) for vector in vectors)

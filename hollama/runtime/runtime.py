@@ -116,7 +116,8 @@ class Runtime:
             load_ns = time.monotonic_ns() - began
             if not request.texts:
                 return Embedded()
-            vectors, tokens = await embed(loaded.model, request, min(wish.context, loaded.context))
+            room, adapter = min(wish.context, loaded.context), given.get("adapter", "")
+            vectors, tokens = await embed(loaded.model, request, room, adapter)
             return Embedded(vectors, tokens, time.monotonic_ns() - began, load_ns)
 
     def residents(self) -> list[ResidentModel]:

@@ -70,10 +70,10 @@ class NativeRunner:
         return self.program.nbytes + (self.headless.nbytes if self.headless else 0)
 
     def without_head(self) -> NativeRunner:
-        graph = self.graph.without_head()
-        if graph is self.graph:
-            return self
         if self.headless is None:
+            graph = self.graph.without_head()
+            if graph is self.graph:
+                return self
             layout = replace(self.layout, memory=available_memory())
             self.headless = NativeRunner(graph, self.weights, layout, self.tables)
         return self.headless

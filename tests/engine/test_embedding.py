@@ -266,6 +266,17 @@ async def test_an_encoder_says_nothing():
         engine.close()
 
 
+async def test_adapters_are_the_models():
+    engine = made(adapters=("one",))
+    try:
+        (adapted,), (plain,) = [await engine.embed(Texts(((1, 2),), "mean", name)) for name in ("one", "")]
+        assert (adapted != plain).all()
+        with pytest.raises(RequestError, match='no adapter "two"; there are: one'):
+            await engine.embed(Texts(((1, 2),), "mean", "two"))
+    finally:
+        engine.close()
+
+
 async def test_a_cancelled_wait_stops_the_work():
     engine = made(rows=4)
     try:
