@@ -52,6 +52,8 @@ class Settings:
     context_length: int  # tokens; 0 for what the package was compiled for
     backend: str
     debug: bool
+    log_format: str  # "text" or "json"
+    grace: float  # seconds that answers under way have to end when the server stops
     noprune: bool
     nohistory: bool
     editor: str
@@ -72,6 +74,8 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         context_length=get.number("CONTEXT_LENGTH", 0),
         backend=get.text("BACKEND") or "emulator",
         debug=get.boolean("DEBUG"),
+        log_format=_log_format(get.text("LOG_FORMAT") or "text"),
+        grace=min(_keep_alive(get.text("GRACE"), 10.0, "GRACE"), 86400.0),
         noprune=get.boolean("NOPRUNE"),
         nohistory=get.boolean("NOHISTORY"),
         editor=get.text("EDITOR"),
@@ -132,6 +136,12 @@ def _keep_alive(text: str, default: float, name: str) -> float:
             hint = 'write a duration such as "10m" or a number of seconds'
             raise ConfigError(f"OLLAMA_{name}: {error}; {hint}") from None
     return math.inf if seconds < 0 else seconds
+
+
+def _log_format(text: str) -> str:
+    if text not in ("text", "json"):
+        raise ConfigError(f'HOLLAMA_LOG_FORMAT is "{text[:40]}"; expected "text" or "json"')
+    return text
 
 
 def _positive(seconds: float) -> float:

@@ -246,6 +246,11 @@ class LoadedModel(Protocol):
         """Bytes held for weights and contexts."""
         ...
 
+    @property
+    def pages(self) -> tuple[int, int]:
+        """Pages of KV memory in use, and how many there are; (0, 0) for a device that has none or does not tell."""
+        ...
+
     def open(self, adapter: str = "") -> Session: ...
 
     def step(self, work: Sequence[Work]) -> list[NDArray[np.float32]]:

@@ -133,6 +133,7 @@ class Statistics:
     cached_tokens: int = 0  # of the prompt, taken from the KV cache
     drafted_tokens: int = 0  # guesses of what the answer would say
     accepted_tokens: int = 0  # of those, the right ones
+    first_token_ns: int = 0  # from the request to its first token; 0 where none came
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,14 @@ class Rendered:
     prompt: str
     image_count: int = 0
     tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What an answer or an embedding took, for whoever keeps count. `model` is the name of an installed one."""
+
+    model: str
+    statistics: Statistics
 
 
 Event = Delta | Finished | Rendered

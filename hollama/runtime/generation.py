@@ -52,7 +52,7 @@ async def answer(running: Running, question: Question) -> AsyncGenerator[Event]:
         answered=terms.answered,
         adapter=question.options.get("adapter", ""),
     )
-    echoed, scored = not terms.echo, list[Scored]()
+    echoed, scored, first = not terms.echo, list[Scored](), 0
     chain = await asyncio.to_thread(running.engine.chain, job)
     async with aclosing(running.engine.submit(job, chain)) as stream:
         async for event in stream:
@@ -63,12 +63,13 @@ async def answer(running: Running, question: Question) -> AsyncGenerator[Event]:
                 yield _echo(tokenizer, question, scored)
                 echoed = True
             if isinstance(event, Token):
+                first = first or time.monotonic_ns()
                 for delta in _deltas(reading.push(event.text), _logprobs(tokenizer, event)):
                     yield delta
             else:
                 for delta in _deltas([*reading.push(event.text), *reading.flush()], ()):
                     yield delta
-                yield _finished(question, event)
+                yield _finished(question, event, first)
 
 
 def _deltas(found: Iterable[Delta], logprobs: tuple[TokenLogprob, ...]) -> Iterable[Delta]:
@@ -103,7 +104,8 @@ def _entry(tokenizer: Tokenizer, token: int, logprob: float | None, top: _Top = 
     return TokenLogprob(piece.decode("utf-8", "replace"), logprob, tuple(piece), rivals)
 
 
-def _finished(question: Question, end: End) -> Finished:
+def _finished(question: Question, end: End, first: int) -> Finished:
+    """`first` is when the first token came."""
     statistics = Statistics(
         total_ns=time.monotonic_ns() - question.began,
         load_ns=question.load_ns,
@@ -114,6 +116,7 @@ def _finished(question: Question, end: End) -> Finished:
         cached_tokens=end.cached_tokens,
         drafted_tokens=end.drafted_tokens,
         accepted_tokens=end.accepted_tokens,
+        first_token_ns=first - question.began if first else 0,
     )
     context = (*question.prompt.tokens, *end.tokens) if question.keeps_context else ()
     return Finished(end.reason, statistics, context)

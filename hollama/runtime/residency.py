@@ -99,6 +99,11 @@ class Residency(Generic[S, M]):
     def residents(self) -> list[Resident[S, M]]:
         return list(self._residents.values())
 
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for a load."""
+        return sum(load.waiters for load in self._loads)
+
     @contextlib.asynccontextmanager
     async def use(self, wish: Wish[S], keep_alive: float | None = None) -> AsyncIterator[Loaded[M]]:
         """Hold a loaded model. Raises ServerBusy, or what the load raised.
@@ -137,7 +142,7 @@ class Residency(Generic[S, M]):
         await asyncio.gather(*self._closing)
 
     async def _wait(self, wish: Wish[S]) -> Resident[S, M]:
-        if sum(load.waiters for load in self._loads) >= self._queue:
+        if self.waiting >= self._queue:
             raise ServerBusy(BUSY)
         load = self._load_for(wish)
         load.waiters += 1

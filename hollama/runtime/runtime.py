@@ -26,7 +26,18 @@ from hollama.runtime.rendering import Rendering, chat_rendering, generate_render
 from hollama.runtime.residency import Residency, Wish
 from hollama.store.model import StoredModel
 from hollama.store.store import Store
-from hollama.types import ChatRequest, Embedded, EmbedRequest, Event, Finished, GenerateRequest, Rendered, Terms
+from hollama.types import (
+    ChatRequest,
+    Embedded,
+    EmbedRequest,
+    Event,
+    Finished,
+    GenerateRequest,
+    Heard,
+    Rendered,
+    Statistics,
+    Terms,
+)
 
 UNBOUNDED = 2**31  # tokens: more than any context
 _MISSING, _UNNAMED = 'model "{}" not found, try pulling it first', "model '{}' not found"  # in embeddings' words
@@ -34,12 +45,18 @@ _MISSING, _UNNAMED = 'model "{}" not found, try pulling it first', "model '{}' n
 
 @dataclass(frozen=True)
 class ResidentModel:
-    """A loaded model, for /api/ps. `memory` is bytes, `expires_in` seconds, `context` tokens."""
+    """A loaded model. `memory` is bytes, `expires_in` seconds, `context` tokens.
+
+    `pages` are those of KV memory, in use and altogether; `running` and `waiting` count jobs.
+    """
 
     model: StoredModel
     memory: int
     context: int
     expires_in: float
+    pages: tuple[int, int]
+    running: int
+    waiting: int
 
 
 @dataclass(frozen=True)
@@ -60,6 +77,7 @@ class Runtime:
     """Owns the loaded models. Use it from one event loop, and close it there."""
 
     def __init__(self, settings: Settings, plugins: Plugins, store: Store, compiler: Compiler) -> None:
+        self.listeners: list[Callable[[Heard], None]] = []  # are told of each answer at its end, in its task
         self._settings = settings
         self._store = store
         self._loader = ModelLoader(settings, plugins, store, compiler)
@@ -118,7 +136,9 @@ class Runtime:
                 return Embedded()
             room, adapter = min(wish.context, loaded.context), given.get("adapter", "")
             vectors, tokens = await embed(loaded.model, request, room, adapter)
-            return Embedded(vectors, tokens, time.monotonic_ns() - began, load_ns)
+            embedded = Embedded(vectors, tokens, time.monotonic_ns() - began, load_ns)
+            self._tell(model, Statistics(embedded.total_ns, load_ns, tokens))
+            return embedded
 
     def residents(self) -> list[ResidentModel]:
         now = time.time()
@@ -128,9 +148,17 @@ class Runtime:
                 memory=resident.loaded.model.device.memory,
                 context=resident.loaded.context,
                 expires_in=resident.expires_at - now,
+                pages=resident.loaded.model.device.pages,
+                running=resident.loaded.model.engine.busy,
+                waiting=resident.loaded.model.engine.waiting,
             )
             for resident in self._residency.residents
         ]
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for a load."""
+        return self._residency.waiting
 
     async def aclose(self) -> None:
         """Unload everything; answers under way end with a BackendError."""
@@ -166,7 +194,13 @@ class Runtime:
             question = Question(prompt, options, ask.terms, began, load_ns, rendering.keeps_context)
             async with aclosing(answer(loaded.model, question)) as events:
                 async for event in events:
+                    if isinstance(event, Finished):
+                        self._tell(model, event.statistics)
                     yield event
+
+    def _tell(self, model: StoredModel, statistics: Statistics) -> None:
+        for hear in self.listeners:
+            hear(Heard(model.name.short, statistics))
 
     def _check(self, options: Mapping[str, Any]) -> None:
         """Raises RequestError for what samplers refuse whatever the model."""

@@ -17,13 +17,13 @@ from hollama.api import anthropic, openai
 from hollama.api.encode import encode
 from hollama.errors import HollamaError
 from hollama.server.packed import too_large, unpack
+from hollama.server.records import CLIENT_LEFT
 
 log = logging.getLogger(__name__)
 
 JSON = "application/json; charset=utf-8"
 LARGEST_BODY = 256 << 20  # bytes; a conversation with many images fits, an endless body does not
 LARGEST_UNPACKED = 20 << 20  # bytes of a compressed one, as in Ollama: a few kilobytes can be packed gigabytes
-_CLIENT_LEFT = 499  # what nginx notes for it; nobody reads it
 _SMALL = 1 << 16  # bytes that are decoded in less than a millisecond
 _UNFORESEEN = "internal error; the server's log says more"
 
@@ -119,7 +119,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except HollamaError as error:
-        level = logging.ERROR if error.status >= 500 else logging.INFO
+        level = logging.ERROR if error.status >= 500 else logging.DEBUG  # it may quote the request
         log.log(level, "%s %s: %d %s", request.method, request.path, error.status, error)
         return _refusal(request, _text(error), error.status)
     except web.HTTPException:
@@ -131,6 +131,6 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Exception:
         if _left(request):
             log.info("%s %s: the client left", request.method, request.path)
-            return web.Response(status=_CLIENT_LEFT)
+            return web.Response(status=CLIENT_LEFT)
         log.exception("%s %s failed", request.method, request.path)
         return _refusal(request, _UNFORESEEN, 500)

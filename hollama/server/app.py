@@ -16,6 +16,7 @@ from hollama.server import (
     blobs,
     embedding,
     generating,
+    metrics,
     models,
     openai,
     openapi,
@@ -25,6 +26,8 @@ from hollama.server import (
 )
 from hollama.server.answers import LARGEST_BODY, errors
 from hollama.server.guard import Cors, host_check
+from hollama.server.metrics import make_metrics
+from hollama.server.records import hear, recording, write
 from hollama.server.rooms import Rooms
 from hollama.server.routing import refusals, routing
 from hollama.store.store import Store
@@ -46,15 +49,19 @@ _ROOMS = (
 
 
 def create_app(runtime: Runtime, store: Store, settings: Settings, compiler: Compiler) -> web.Application:
-    """In this order, which is Ollama's: redirects, CORS, the Host, the routes."""
+    """In this order, which is Ollama's: the log, redirects, CORS, the Host, the routes."""
     cors, check = Cors(settings.origins), host_check(settings.host.host)
-    guards = [routing, cors.middleware(), *([check] if check else []), refusals, errors]
+    counted = make_metrics(runtime)
+    keepers = [write, *([counted.keep] if counted else [])]
+    runtime.listeners += [hear, *([counted.hear] if counted else [])]
+    guards = [recording(keepers), routing, cors.middleware(), *([check] if check else []), refusals, errors]
     app = web.Application(middlewares=guards, client_max_size=LARGEST_BODY)
     app.on_response_prepare.append(cors.mark)
     app.on_response_prepare.append(_sign)
     rooms = Rooms(runtime, store, settings, compiler)
     for room in _ROOMS:
         app.add_routes(room.routes(rooms))
+    app.add_routes(metrics.routes(counted))
     return app
 
 

@@ -20,36 +20,64 @@ from hollama.server.app import create_app
 from hollama.server.status import OLLAMA_VERSION
 from hollama.store.store import Store
 
-PATIENCE = 10.0  # seconds that answers under way have to end after the signal to stop
+_AFTERWARDS = 2.0  # seconds in which answers that were cut off can still say so
 
 log = logging.getLogger(__name__)
 
 
 async def serve(settings: Settings, plugins: Plugins) -> None:
-    """Serve until SIGINT or SIGTERM. Raises OSError where the address cannot be had, PluginError for the backend."""
+    """Serve until SIGINT or SIGTERM; then answers under way have `settings.grace` seconds, or until a second signal.
+
+    Raises OSError where the address cannot be had, PluginError for the backend.
+    """
     plugins.backend(settings.backend)
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop, hurry = _signals()
     store = Store(settings.models, noprune=settings.noprune)
     await asyncio.to_thread(store.prune)
     await asyncio.to_thread(install_embedded, store)
     compiler = ChildCompiler()
     runtime = Runtime(settings, plugins, store, compiler)
     app = create_app(runtime, store, settings, compiler)
-    async with contextlib.aclosing(runtime), listening(app, settings.host) as address:
+    async with contextlib.aclosing(runtime), contextlib.AsyncExitStack() as doors:
+        address = await doors.enter_async_context(listening(app, settings.host, settings.grace + _AFTERWARDS))
         print(f"Listening on {address} (version {OLLAMA_VERSION})", file=sys.stderr, flush=True)
         for kind, found in plugins:
             log.info("%s: %s", kind, ", ".join(found))
         await stop.wait()
-        log.info("stopping; answers under way have %.0f seconds to end", PATIENCE)
+        log.info("stopping; answers under way have %.0f seconds to end, or until the next signal", settings.grace)
+        await _leave(doors, runtime, hurry, settings.grace)
+
+
+def _signals() -> tuple[asyncio.Event, asyncio.Event]:
+    """Set by the first signal to stop, and by the second."""
+    stop, hurry = asyncio.Event(), asyncio.Event()
+
+    def note() -> None:
+        (hurry if stop.is_set() else stop).set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, note)
+    return stop, hurry
+
+
+async def _leave(doors: contextlib.AsyncExitStack, runtime: Runtime, hurry: asyncio.Event, grace: float) -> None:
+    """Take no more requests, and wait for those under way; when time is up their answers end with an error."""
+    closing, hurrying = asyncio.ensure_future(doors.aclose()), asyncio.ensure_future(hurry.wait())
+    await asyncio.wait({closing, hurrying}, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
+    if not closing.done():
+        log.warning("answers under way are cut off")
+        await runtime.aclose()
+        await asyncio.wait({closing}, timeout=_AFTERWARDS)
+    for task in (closing, hurrying):
+        task.cancel()
+    await asyncio.gather(closing, hurrying, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager
-async def listening(app: web.Application, address: Address) -> AsyncIterator[str]:
-    """Serve on the address, and give it as "host:port". On the way out answers under way have `PATIENCE` to end."""
+async def listening(app: web.Application, address: Address, patience: float = 10) -> AsyncIterator[str]:
+    """Serve on the address, and give it as "host:port". On the way out handlers have `patience` seconds to end."""
     runner = web.AppRunner(
-        app, handler_cancellation=True, access_log=None, shutdown_timeout=PATIENCE, auto_decompress=False
+        app, handler_cancellation=True, access_log=None, shutdown_timeout=patience, auto_decompress=False
     )
     await runner.setup()
     try:

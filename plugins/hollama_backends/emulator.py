@@ -109,6 +109,10 @@ class EmulatedModel:
     def memory(self) -> int:
         return self.mapped + self.runner.nbytes + self.pool.used_bytes
 
+    @property
+    def pages(self) -> tuple[int, int]:
+        return self.pool.capacity - len(self.pool.free), self.pool.capacity
+
     def open(self, adapter: str = "") -> EmulatedSession:
         if adapter and adapter not in self.limits.adapters:
             raise BackendError(f'no adapter "{adapter}"; there are: {", ".join(self.limits.adapters) or "none"}')

@@ -143,6 +143,10 @@ class NullModel:
         return 4 * self._limits.context * len(self.sessions)
 
     @property
+    def pages(self) -> tuple[int, int]:
+        return 0, 0
+
+    @property
     def evaluated(self) -> int:
         """Tokens fed so far."""
         return sum(map(sum, self.steps))

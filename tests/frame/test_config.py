@@ -96,3 +96,11 @@ def test_bad_durations_in_gos_words(text, words):
 )  # fmt: skip
 def test_durations_are_printed_as_go_does(nanoseconds, text):
     assert format_duration(nanoseconds) == text
+
+
+def test_the_log_and_the_end():
+    settings = load_settings({"HOLLAMA_LOG_FORMAT": "json", "HOLLAMA_GRACE": "2m", "OLLAMA_DEBUG": "2"})
+    assert (settings.log_format, settings.grace, settings.debug) == ("json", 120, True)
+    assert load_settings({"HOLLAMA_GRACE": "-1"}).grace == 86400
+    with pytest.raises(ConfigError, match="LOG_FORMAT"):
+        load_settings({"HOLLAMA_LOG_FORMAT": "xml"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -47,6 +47,7 @@ def write_package(
     chat_template: str = "",
     salt: str = "",
     metadata: Mapping[str, Any] = MappingProxyType({}),
+    stops: Sequence[int] = (byte.END, 259),
 ) -> None:
     own = {
         "format": FORMAT, "architecture": "llama", "quantization": "W4A8KV8", "parameter_count": 1_500_000,
@@ -60,7 +61,7 @@ def write_package(
     config = {
         "hollama": own,
         "chat_template": chat_template,
-        "stop_token_id": [byte.END, 259],
+        "stop_token_id": [*stops],
         "pre_process_params": {"kv_cache_size": context, "prefill_input_tokens_count": 16},
     }
     weights = b"".join(safetensors_chunks({"w": np.zeros((2, 3), np.float32)}))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import errno
-import logging
 import os
 
 from hollama.cli.arguments import add_words, describe, exactly
@@ -28,10 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     exactly(0, arguments.words)
     settings = load_settings(os.environ)
-    level = logging.DEBUG if settings.debug else logging.INFO
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    from hollama.server.logs import set_up
     from hollama.server.serve import serve
 
+    set_up(settings)
     try:
         asyncio.run(serve(settings, load_plugins()))
     except OSError as error:
