@@ -7,9 +7,11 @@
      "tokenizer": "huggingface", "bos_token_id": null, "bos_token": "", "eos_token": "<|im_end|>", "add_bos": false,
      "options": {"temperature": 0.2}, "metadata": {"general.architecture": "qwen2", "qwen2.context_length": 2048}}
 
-`options` has Ollama's names, `metadata` has GGUF's keys. Adapters are named by the network groups <name>__prefill and
-<name>__tbt; those of the base are then base_model__prefill and base_model__tbt, as Hailo has it. Knows neither graphs
-nor arithmetic.
+`options` has Ollama's names, `metadata` has GGUF's keys. Of those, an embedding model needs
+`<architecture>.pooling_type` (0 none, 1 mean, 2 cls, 3 last), may have `<architecture>.normalize_embeddings`, and says
+how its texts end with `tokenizer.ggml.model` ("bert": with `tokenizer.ggml.seperator_token_id`) or
+`tokenizer.ggml.add_eos_token`. Adapters are named by the network groups <name>__prefill and <name>__tbt; those of the
+base are then base_model__prefill and base_model__tbt, as Hailo has it. Knows neither graphs nor arithmetic.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import anthropic
+import numpy as np
+import ollama
 import openai
 import pytest
 
@@ -75,6 +77,18 @@ def test_a_tool_is_called_in_all_dialects(gpt: openai.OpenAI, claude: anthropic.
     tool: Any = {**ABOUT, "input_schema": PARAMETERS}
     message = claude.messages.create(model="hollie", messages=question, max_tokens=100, tools=[tool], extra_body=SURE)
     assert [block.input for block in message.content if block.type == "tool_use"] == [{"city": "Paris"}]
+
+
+def test_all_dialects_embed_the_same(gpt: openai.OpenAI, url: str) -> None:
+    texts = ["the sky is blue", "the sea is blue", "x" * 5000]
+    client = ollama.Client(url)
+    vectors = [np.float32(vector) for vector in client.embed("hollie", texts).embeddings]
+    assert [np.linalg.norm(vector) for vector in vectors] == pytest.approx([1, 1, 1], abs=1e-6)
+    for text, vector in zip(texts, vectors, strict=True):
+        alone = gpt.embeddings.create(model="hollie", input=text).data[0].embedding
+        assert np.float32(alone).tobytes() == vector.tobytes()
+    raw = np.array(client.embeddings("hollie", texts[0]).embedding)
+    assert vectors[0] == pytest.approx(raw / np.linalg.norm(raw), abs=1e-6)
 
 
 def test_the_model_is_there(gpt: openai.OpenAI, claude: anthropic.Anthropic) -> None:
