@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
 from hollama.ir.floating import FloatArithmetic
 from hollama.ir.graph import Graph
@@ -85,6 +86,16 @@ def windows_of(tokens: Sequence[int], length: int, most: int, begin: Sequence[in
     step = max(length - len(begin), 1)
     for start in range(0, min(len(tokens), most * step), step):
         yield [*begin, *tokens[start : start + step]]
+
+
+def texts_of(tokenizer: Tokenizer, text: str, length: int) -> Iterator[list[int]]:
+    """The text line by line, then in windows of `length` tokens, each as an encoder gets a whole text."""
+    tokens = tokenizer.encode(text, add_special_tokens=False).ids
+    around = tokenizer.encode("").ids
+    for line in filter(None, text.splitlines()):
+        yield tokenizer.encode(line).ids[:length]
+    for window in windows_of(tokens, length - len(around) + 1, len(tokens), around[:1]):
+        yield window + around[1:]
 
 
 def embedding_range(table: NDArray[np.float32]) -> Quantisation:

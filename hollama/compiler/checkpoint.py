@@ -79,7 +79,15 @@ def describe(architecture: Architecture, shape: DecoderShape) -> dict[str, Any]:
     }
 
 
+def open_tokenizer(tokenizer: bytes) -> Tokenizer:
+    """A tokenizer.json, without the lengths to which some cut or fill up every text."""
+    opened = Tokenizer.from_str(tokenizer.decode())
+    opened.no_truncation()
+    opened.no_padding()
+    return opened
+
+
 def adds_bos(tokenizer: bytes) -> bool:
     """Whether a tokenizer.json puts something in front of a text by itself."""
-    opened = Tokenizer.from_str(tokenizer.decode())
+    opened = open_tokenizer(tokenizer)
     return len(opened.encode("").ids) > len(opened.encode("", add_special_tokens=False).ids)

@@ -1,4 +1,4 @@
-"""Reads a GGUF file of a decoder as a checkpoint. Writes nothing."""
+"""Reads a GGUF file as a checkpoint. Writes nothing."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hollama.compiler.checkpoint import Checkpoint, SpecialTokens, adds_bos
+from hollama.compiler.pooling import POOLING
 from hollama.compiler.tokenizers import from_gguf
 from hollama.errors import CompileError
 from hollama.formats.gguf import GgufFile
@@ -57,7 +58,7 @@ class GgufTensors:
 
 
 def open_gguf(path: Path) -> Checkpoint:
-    """Raises CompileError or GgufError for a file that is no decoder of a supported architecture."""
+    """Raises CompileError or GgufError for a file that is no model of a supported architecture."""
     file = GgufFile.open(path)
     architecture = by_name(file.metadata.get("general.architecture"))
     shape = architecture.shape(_config(file, architecture))
@@ -70,7 +71,7 @@ def open_gguf(path: Path) -> Checkpoint:
         tokenizer=tokenizer,
         special=_special(file.metadata, adds_bos(tokenizer)),
         chat_template=template if isinstance(template, str) else "",
-        metadata=_scalars(file.metadata),
+        metadata=_scalars(file.metadata) | pooled(architecture, file.metadata),
     )
 
 
@@ -83,7 +84,7 @@ def _config(file: GgufFile, architecture: Architecture) -> dict[str, Any]:
         raise CompileError('the file has no "token_embd.weight"; is it a whole model?')
     config["vocab_size"] = int(table.shape[0])
     config["tie_word_embeddings"] = "output.weight" not in file.tensors
-    config["attention_bias"] = "blk.0.attn_q.bias" in file.tensors
+    config["attention_bias"] = any(f"blk.0.attn_{part}.bias" in file.tensors for part in ("q", "qkv"))
     config["mlp_bias"] = "blk.0.ffn_up.bias" in file.tensors
     if _ROPE_FACTORS in file.tensors:
         config["rope_factors"] = file.float32(_ROPE_FACTORS)
@@ -91,6 +92,17 @@ def _config(file: GgufFile, architecture: Architecture) -> dict[str, Any]:
         factor = metadata.get(f"{prefix}rope.scaling.factor")
         config["rope_scaling"] = {"rope_type": metadata[f"{prefix}rope.scaling.type"], "factor": factor}
     return config
+
+
+def pooled(architecture: Architecture, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """What an encoder's file may leave open: a text's vector is the mean of its tokens', "[SEP]" ends the text."""
+    if not architecture.encodes:
+        return {}
+    found = {f"{architecture.name}.pooling_type": POOLING["mean"]}
+    tokens = metadata.get("tokenizer.ggml.tokens", ())
+    if "[SEP]" in tokens:
+        found["tokenizer.ggml.seperator_token_id"] = tokens.index("[SEP]")  # GGUF's own spelling
+    return {key: value for key, value in found.items() if key not in metadata}
 
 
 def halves(values: NDArray[np.float32], heads: int) -> NDArray[np.float32]:

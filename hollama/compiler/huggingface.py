@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hollama.compiler.checkpoint import Checkpoint, SpecialTokens, adds_bos, describe
+from hollama.compiler.checkpoint import Checkpoint, SpecialTokens, adds_bos, describe, open_tokenizer
+from hollama.compiler.json_files import read_json
+from hollama.compiler.pooling import pooling_of
 from hollama.compiler.tokenizers import from_folder
-from hollama.errors import CompileError
 from hollama.formats.safetensors import SafetensorsFolder, open_folder
 from hollama.models.architecture import Architecture
 from hollama.models.table import by_class
 
-_LARGEST_JSON = 64 << 20
 _OPTIONS = {
     "temperature": "temperature",
     "top_k": "top_k",
@@ -73,25 +73,13 @@ def open_huggingface(folder: Path) -> Checkpoint:
         special=_special(tokenizer, config, generation, settings),
         chat_template=template,
         options=_options(generation),
-        metadata=describe(architecture, shape) | {"general.name": folder.resolve().name},
+        metadata={
+            **describe(architecture, shape),
+            "general.name": folder.resolve().name,
+            **pooling_of(folder, architecture),
+            **_end(tokenizer),
+        },
     )
-
-
-def read_json(path: Path, required: bool = False) -> dict[str, Any]:
-    """A JSON object; empty where the file may be missing. Raises CompileError."""
-    if not path.is_file():
-        if required:
-            raise CompileError(f"{path.parent.name or path.parent}: no {path.name}; is this a Hugging Face checkpoint?")
-        return {}
-    if path.stat().st_size > _LARGEST_JSON:
-        raise CompileError(f"{path.name} is larger than {_LARGEST_JSON} bytes")
-    try:
-        value = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise CompileError(f"{path.name} is no JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise CompileError(f"{path.name} holds {type(value).__name__}, expected an object")
-    return value
 
 
 def _template(settings: Mapping[str, Any]) -> str:
@@ -120,6 +108,13 @@ def _special(
         stop_ids=tuple(dict.fromkeys(stops)),
         add_bos=adds_bos(tokenizer),
     )
+
+
+def _end(tokenizer: bytes) -> dict[str, Any]:
+    """As GGUF says it: that a text ends with a token, if the tokenizer closes every text with one."""
+    encoding = open_tokenizer(tokenizer).encode("a")
+    closes = encoding.ids and encoding.special_tokens_mask[-1]
+    return {"tokenizer.ggml.add_eos_token": True, "tokenizer.ggml.eos_token_id": encoding.ids[-1]} if closes else {}
 
 
 def token_ids(tokenizer: bytes) -> dict[str, int]:

@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from hollama.compiler.adapters import AdapterFile
-from hollama.compiler.calibration import DEFAULT_TEXT, calibrate, embedding_range, windows_of
-from hollama.compiler.checkpoint import Checkpoint, weight
+from hollama.compiler.calibration import DEFAULT_TEXT, calibrate, embedding_range, texts_of, windows_of
+from hollama.compiler.checkpoint import Checkpoint, Tensors, open_tokenizer, weight
 from hollama.compiler.gguf import open_gguf
 from hollama.compiler.huggingface import open_huggingface
-from hollama.compiler.rounding import round_linear
+from hollama.compiler.rounding import round_bytes, round_linear
 from hollama.errors import CompileError
 from hollama.formats.hef import CONFIG, TOKENIZER, write_hef
 from hollama.formats.package import FORMAT
@@ -58,7 +57,7 @@ def compile_checkpoint(source: Path, target: Path, settings: CompileSettings, pr
     quantised = quantise(graph, weights, ranges, checkpoint, settings.group_size, progress)
     progress("writing package", 0, 0)
     context = min(settings.context, checkpoint.shape.context)
-    chunk = min(settings.prefill_chunk, context)
+    chunk = min(settings.prefill_chunk, context) if graph.generates else context
     resources = {TOKENIZER: checkpoint.tokenizer, CONFIG: _config(checkpoint, graph, weights, context, chunk)}
     groups = network_groups(graph, quantised.ranges, context, chunk)
     resources |= model_resources(graph, quantised, layer_sources(checkpoint, graph, sources))
@@ -99,10 +98,19 @@ def read_weights(graph: Graph, sources: Mapping[str, Fused], checkpoint: Checkpo
         inputs = node.width if node.op == "embed" else widths[node.inputs[0]]
         matrices = [weight(tensors, f"{part}.weight", (n, inputs)) for part, n in zip(parts, rows, strict=True)]
         weights[node.weight] = matrices[0] if len(matrices) == 1 else np.concatenate(matrices)
+        if first_row := sources[node.weight].first_row:
+            weights[node.weight] = weights[node.weight] + _first_row(tensors, f"{first_row}.weight", node.width)
         if node.bias:
             biases = [weight(tensors, f"{part}.bias", (n,)) for part, n in zip(parts, rows, strict=True)]
             weights[f"{node.weight}.bias"] = np.concatenate(biases)
     return weights
+
+
+def _first_row(tensors: Tensors, name: str, width: int) -> F32:
+    """Of a matrix with any number of rows; zeros where there is none."""
+    shape = tensors.shape(name)
+    rows = shape[0] if shape and len(shape) == 2 and shape[0] else 1
+    return np.zeros(width, np.float32) if shape is None else weight(tensors, name, (rows, width))[0]
 
 
 def _unquantised(node: Node, source: str, checkpoint: Checkpoint) -> dict[str, F32]:
@@ -125,15 +133,18 @@ def _rows(checkpoint: Checkpoint, width: int, parts: tuple[str, ...]) -> list[in
 def _calibrate(
     checkpoint: Checkpoint, graph: Graph, weights: Mapping[str, F32], settings: CompileSettings, progress: Progress
 ) -> dict[str, Quantisation]:
-    tokenizer = Tokenizer.from_str(checkpoint.tokenizer.decode())
+    tokenizer = open_tokenizer(checkpoint.tokenizer)
     text = settings.calibration or DEFAULT_TEXT
-    tokens = tokenizer.encode(text, add_special_tokens=False).ids
-    if not tokens or max(tokens) >= checkpoint.shape.vocab:
-        raise CompileError("the tokenizer does not fit the model: its token ids exceed the embedding table")
-    special = checkpoint.special
-    begin = [special.bos_id] if special.add_bos and special.bos_id is not None else []
     length = min(settings.window, checkpoint.shape.context)
-    windows = list(windows_of(tokens, length, settings.windows, begin))
+    if graph.generates:
+        special = checkpoint.special
+        begin = [special.bos_id] if special.add_bos and special.bos_id is not None else []
+        tokens = tokenizer.encode(text, add_special_tokens=False).ids
+        windows = list(windows_of(tokens, length, settings.windows, begin))
+    else:
+        windows = list(texts_of(tokenizer, text, length))
+    if not windows or max(map(max, windows)) >= checkpoint.shape.vocab:
+        raise CompileError("the tokenizer does not fit the model: its token ids exceed the embedding table")
     arithmetic = FloatArithmetic(graph, weights, checkpoint.shape.signed_theta)
     return calibrate(graph, arithmetic, windows, lambda done, of: progress("calibrating", done, of))
 
@@ -142,12 +153,13 @@ def quantise(
     graph: Graph, weights: Mapping[str, F32], ranges: Mapping[str, Quantisation], checkpoint: Checkpoint,
     group_size: int, progress: Progress,
 ) -> QuantisedWeights:  # fmt: skip
-    """Round every linear layer to nearest; norms stay in float32, the embedding table gets 16 bits."""
+    """Round every linear layer to nearest, an encoder's to 8 bits; norms stay in float32, the table gets 16 bits."""
     linears = {}
     nodes = graph.linears()
     for done, node in enumerate(nodes):
         progress("quantising", done, len(nodes))
-        linears[node.weight] = round_linear(weights[node.weight], weights.get(f"{node.weight}.bias"), group_size)
+        matrix, bias = weights[node.weight], weights.get(f"{node.weight}.bias")
+        linears[node.weight] = round_linear(matrix, bias, group_size) if graph.generates else round_bytes(matrix, bias)
     embed = graph.nodes[0]
     table = weights[embed.weight]
     of = embedding_range(table)
@@ -183,7 +195,7 @@ def _config(checkpoint: Checkpoint, graph: Graph, weights: Mapping[str, F32], co
         "hollama": {
             "format": FORMAT,
             "architecture": checkpoint.architecture.name,
-            "quantization": "W4A8KV8",
+            "quantization": "W4A8KV8" if graph.generates else "W8A8",
             "parameter_count": count,
             "vocab_size": shape.vocab,
             "tokenizer": "huggingface",

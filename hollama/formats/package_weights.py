@@ -3,7 +3,8 @@
     hollama-graph.json            the graph (`hollama.ir.graph`), "ranges": {value: [scale, zero point, bits]} and
                                   "sources": {linear layer: [[the checkpoint's name of a part, its outputs], ...]}
     hollama-weights.safetensors   linear layers as NAME.packed and NAME.group_scale (U8), NAME.row_scale and NAME.bias
-                                  (F32), as `hollama.kernels.golden.PackedLinear` describes them; norms, their biases
+                                  (F32), as `hollama.kernels.packing.PackedLinear` describes them, without
+                                  NAME.group_scale where weights have 8 bits; norms, their biases
                                   and the rows of positions as NAME (F32). Nothing is copied at load: the kernels read
                                   the file as it is mapped
     embeddings.bin                uint16 (vocabulary, hidden), as Hailo's; its range is that of the embed node
@@ -59,8 +60,9 @@ def read_model(hef: Hef) -> tuple[Graph, QuantisedWeights]:
     norms = {name: _read_unquantised(stored, name, node) for name, node in graph.unquantised().items()}
     embed = _embed_node(graph)
     table = np.frombuffer(resource(hef, EMBEDDINGS), np.dtype("<u2"))
-    if table.size % embed.width or table.size // embed.width != graph.output.width:
-        raise HefError(f"{EMBEDDINGS} has {table.size} values, expected {graph.output.width} rows of {embed.width}")
+    rows = graph.output.width if graph.generates else max(1, table.size // embed.width)
+    if table.size != rows * embed.width:
+        raise HefError(f"{EMBEDDINGS} has {table.size} values, expected {rows} rows of {embed.width}")
     theta = np.frombuffer(resource(hef, ROPE_THETA), np.dtype("<f4"))
     if theta.shape != (graph.head_dim,) or not np.isfinite(theta).all():
         raise HefError(f"{ROPE_THETA} has {theta.size} values, expected {graph.head_dim} finite ones")
@@ -104,7 +106,8 @@ def model_resources(graph: Graph, weights: QuantisedWeights, sources: Sources) -
 def linear_arrays(name: str, linear: PackedLinear) -> dict[str, NDArray[np.generic]]:
     """The arrays that `read_linear` reads back."""
     arrays: dict[str, NDArray[np.generic]] = {f"{name}.packed": linear.packed}
-    arrays |= {f"{name}.group_scale": linear.group_scale, f"{name}.row_scale": linear.row_scale}
+    arrays |= {f"{name}.group_scale": linear.group_scale} if linear.bits == 4 else {}
+    arrays[f"{name}.row_scale"] = linear.row_scale
     if linear.bias is not None:
         arrays[f"{name}.bias"] = linear.bias
     return arrays
@@ -113,12 +116,16 @@ def linear_arrays(name: str, linear: PackedLinear) -> dict[str, NDArray[np.gener
 def network_groups(
     graph: Graph, ranges: Mapping[str, Quantisation], context: int, chunk: int, adapters: Sequence[str] = ()
 ) -> tuple[NetworkGroup, ...]:
-    """The edges of both groups: prefill runs `chunk` rows, tbt one. With adapters a pair of groups for each."""
+    """The edges of both groups: prefill runs `chunk` rows, tbt one. With adapters a pair of groups for each.
+
+    An encoder has no tbt.
+    """
+    kinds = [("prefill", chunk), ("tbt", 1)][: 2 if graph.generates else 1]
     prefixes = [f"{name}__" for name in (BASE, *adapters)] if adapters else [""]
     return tuple(
         _group(f"{prefix}{kind}", graph, ranges, context, rows)
         for prefix in prefixes
-        for kind, rows in (("prefill", chunk), ("tbt", 1))
+        for kind, rows in kinds
     )
 
 
@@ -131,7 +138,7 @@ def _group(name: str, graph: Graph, ranges: Mapping[str, Quantisation], context:
     inputs.append(Tensor(f"{name}/input_layer2", (1, rows, context * heads), "uint8"))
     for index, count in ((3, heads), (4, heads), (5, graph.kv_heads), (6, graph.kv_heads)):
         inputs.append(Tensor(f"{name}/input_layer{index}", (1, rows, count * graph.head_dim), "auto"))
-    output = Tensor(f"{name}/output_layer1", (1, 1, graph.output.width), "auto")
+    output = Tensor(f"{name}/output_layer1", (1, 1 if graph.generates else rows, graph.output.width), "auto")
     width = graph.kv_heads * graph.head_dim
     caches = []
     for node in attention:
@@ -188,10 +195,12 @@ def read_linear(stored: SafetensorsFile, name: str, inputs: int, outputs: int, h
     """A layer of these sizes. Raises HefError, SafetensorsError."""
     if inputs > INPUTS_MAX:
         raise HefError(f'"{name}" has {inputs} inputs; the accumulators hold at most {INPUTS_MAX}')
-    scales = 2 if stored.info(f"{name}.group_scale").shape[2:3] == (2,) else 1
+    grouped = f"{name}.group_scale"
+    scales = (2 if stored.info(grouped).shape[2:3] == (2,) else 1) if grouped in stored.names else 0
     shapes = PackedLinear.shapes(inputs, outputs, scales)
     packed = read_array(stored, f"{name}.packed", "U8", shapes["packed"])
-    group_scale = read_array(stored, f"{name}.group_scale", "U8", shapes["group_scale"])
+    no_scales = np.zeros(shapes["group_scale"], np.uint8)
+    group_scale = read_array(stored, grouped, "U8", shapes["group_scale"]) if scales else no_scales
     row_scale = read_array(stored, f"{name}.row_scale", "F32", shapes["row_scale"])
     bias = read_array(stored, f"{name}.bias", "F32", shapes["bias"]) if has_bias else None
     if not np.isfinite(row_scale).all() or (bias is not None and not np.isfinite(bias).all()):

@@ -79,13 +79,18 @@ class Graph:
     def output(self) -> Node:
         return self.nodes[-1]
 
+    @property
+    def generates(self) -> bool:
+        """Whether it makes logits; an encoder makes hidden states."""
+        return self.output.op == "linear"
+
     def linears(self) -> list[Node]:
         return [node for node in self.nodes if node.op == "linear"]
 
     def without_head(self) -> Graph:
         """The graph that ends with what the head reads, the hidden states; an encoder's has no head."""
         *body, head = self.nodes
-        if head.op != "linear":
+        if not self.generates:
             return self
         if not body or head.inputs != (body[-1].name,):
             raise GraphError(f'the head "{head.name}" does not read the value before it')

@@ -64,6 +64,7 @@ class Architecture:
 
     interleaved  GGUF files keep the rows of q and k in pairs, for the other way to write rotary embedding
     prefix       what may be missing in front of the names in a folder
+    encodes      makes vectors of texts, no text
     transposed   last parts of the names of matrices that folders keep as (inputs, outputs)
     """
 
@@ -75,6 +76,7 @@ class Architecture:
     names: GgufNames = _DECODER_NAMES
     prefix: str = ""
     transposed: tuple[str, ...] = ()
+    encodes: bool = False
 
 
 def decoder_shape(config: Config, **differences: bool) -> DecoderShape:
@@ -104,6 +106,14 @@ def decoder_shape(config: Config, **differences: bool) -> DecoderShape:
         tied=bool(config.get("tie_word_embeddings", False)),
         **differences,
     )
+
+
+def head_size(hidden: int, heads: int) -> int:
+    """Raises CompileError for heads that kernels cannot take."""
+    size = hidden // heads
+    if hidden % heads or size % 4 or size > HEAD_MAX:
+        raise CompileError(f"{heads} heads of {hidden / heads:g} values; expected a multiple of 4, at most {HEAD_MAX}")
+    return size
 
 
 def frequencies(config: Config, head_dim: int) -> NDArray[np.float32]:

@@ -12,7 +12,10 @@ from hollama.ir.graph import Graph, Node
 
 @dataclass(frozen=True)
 class DecoderShape:
-    """The sizes of a decoder. `theta` holds head_dim / 2 positive rotary frequencies (radians a position), float32."""
+    """The sizes of a decoder, or of an encoder.
+
+    `theta` holds head_dim / 2 positive rotary frequencies (radians a position), float32.
+    """
 
     vocab: int
     hidden: int
@@ -43,9 +46,13 @@ def unrotated(head_dim: int) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class Fused:
-    """A weight of the graph as rows of checkpoint weights put under each other (names without their suffix)."""
+    """A weight of the graph as rows of checkpoint weights put under each other (names without their suffix).
+
+    The first row of `first_row`, where the checkpoint has that, is added to every row.
+    """
 
     parts: tuple[str, ...]
+    first_row: str = ""
 
 
 def build(shape: DecoderShape) -> tuple[Graph, dict[str, Fused]]:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from hollama.errors import CompileError
 from hollama.ir.graph import Graph, Node
-from hollama.kernels.golden import HEAD_MAX
-from hollama.models.architecture import Architecture, Config, GgufNames, count, number
+from hollama.models.architecture import Architecture, Config, GgufNames, count, head_size, number
 from hollama.models.decoder import DecoderShape, Fused, unrotated
 
 _KEYS = {
@@ -42,9 +41,7 @@ def shape(config: Config) -> DecoderShape:
     """Raises CompileError for a config that makes no sense, or of a GPT-2 that computes otherwise."""
     config = {**config, **{ours: config[key] for ours, key in _KEYS.items() if config.get(key) is not None}}
     heads, hidden = count(config, "num_attention_heads"), count(config, "hidden_size")
-    head_dim = hidden // heads
-    if hidden % heads or head_dim % 4 or head_dim > HEAD_MAX:
-        raise CompileError(f"{heads} heads of {hidden / heads:g} values; expected a multiple of 4, at most {HEAD_MAX}")
+    head_dim = head_size(hidden, heads)
     if config.get("activation_function", "gelu_new") not in ("gelu_new", "gelu_pytorch_tanh"):
         raise CompileError(f'activation "{config["activation_function"]}" is not supported; expected gelu_new')
     if config.get("scale_attn_weights") is False or any(config.get(key) is True for key in _LEFT_OUT):

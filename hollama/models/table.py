@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 from hollama.errors import CompileError
-from hollama.models import gpt2, llama, qwen2, qwen3
+from hollama.models import bert, gpt2, llama, nomic_bert, qwen2, qwen3
 from hollama.models.architecture import Architecture
 
 ARCHITECTURES: Mapping[str, Architecture] = {
-    module.ARCHITECTURE.name: module.ARCHITECTURE for module in (gpt2, llama, qwen2, qwen3)
+    module.ARCHITECTURE.name: module.ARCHITECTURE for module in (bert, gpt2, llama, nomic_bert, qwen2, qwen3)
 }
 
 

@@ -176,6 +176,8 @@ class EmulatedModel:
                 f"the model was compiled for a {self.limits.context}-token context; it holds {session.position} "
                 f"and cannot take {count} more; recompile with a larger --context"
             )
+        if session.position and not self.limits.generates:
+            raise BackendError("an encoder takes a whole text at once, in a context that holds nothing")
         if not 0 <= min(work.tokens) <= max(work.tokens) < self.vocab_size:
             raise BackendError(f"a token id lies outside the vocabulary of {self.vocab_size}")
         if not 0 <= work.wanted <= count:
@@ -209,17 +211,17 @@ def load(package: Path, context: int) -> EmulatedModel:
     rows = max(_MOST_ROWS, info.prefill_chunk)
     # The longer a chunk, the less time goes into unpacking weights; but NumPy's attention holds all scores of a chunk.
     chunk = info.prefill_chunk if settings.kernels == NUMPY else rows
-    hidden = graph.without_head()
+    longest = _context(info, context)
     limits = Limits(
-        _context(info, context), chunk, _MOST_SESSIONS, rows, adapters=info.adapters,
-        hidden=hidden.output.width, generates=hidden is not graph,
+        longest, chunk if graph.generates else longest, _MOST_SESSIONS, rows, adapters=info.adapters,
+        hidden=graph.without_head().output.width, generates=graph.generates,
     )  # fmt: skip
     pool = _make_pool(graph, settings, limits.context)
     memory = available_memory() - pool.memory.nbytes
     runner = make_runner(graph, weights, settings, rows=rows, context=limits.context, memory=memory)
     mapped = 0 if settings.kernels == NUMPY else sum(layer.packed.nbytes for layer in weights.linears.values())
     late.start()
-    return EmulatedModel(runner, pool, limits, graph.output.width, key, mapped, late)
+    return EmulatedModel(runner, pool, limits, len(weights.table), key, mapped, late)
 
 
 def _make_pool(graph: Graph, settings: EmulatorSettings, context: int) -> PagePool:

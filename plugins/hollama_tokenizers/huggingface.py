@@ -2,7 +2,8 @@
 
 The library encodes; the bytes a single token adds to running text it does not tell (its decoders look at whole
 texts), so they are worked out here for the two ways in which language models write bytes as characters: the printable
-alphabet of GPT-2 (`ByteLevel`), and SentencePiece's, with U+2581 for a space and `<0x0A>` for a byte without a token.
+alphabet of GPT-2 (`ByteLevel`), and SentencePiece's, with U+2581 for a space and `<0x0A>` for a byte without a token;
+and for BERT's `WordPiece`, where "##" begins what is glued to the word before.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from hollama.errors import FormatError
 from hollama.interfaces import TokenizerSpec
 
 _PARTS = ("normalizer", "pre_tokenizer", "decoder")
-_UNKNOWN = {"WordPiece", "CTC", "BPEDecoder"}  # their decoders put spaces between tokens
+_UNKNOWN = {"CTC", "BPEDecoder"}  # their decoders put spaces between tokens
 _BYTE = re.compile("<0x([0-9A-Fa-f]{2})>")
 
 
@@ -76,9 +77,15 @@ def _speller(tree: dict[str, Any]) -> Callable[[str], bytes]:
     if "ByteLevel" in kinds:
         alphabet = _byte_level()
         return lambda text: b"".join(alphabet.get(character) or character.encode() for character in text)
+    if "WordPiece" in kinds:
+        return _wordpiece
     if unknown := kinds & _UNKNOWN:
         raise FormatError(f"the tokenizer's decoder {', '.join(unknown)} is not supported; ByteLevel and Metaspace are")
     return _sentencepiece
+
+
+def _wordpiece(text: str) -> bytes:
+    return (text[2:] if text.startswith("##") else f" {text}").encode()
 
 
 def _sentencepiece(text: str) -> bytes:

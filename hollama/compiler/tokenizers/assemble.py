@@ -43,14 +43,15 @@ def assemble(
     *,
     added: Mapping[int, AddedToken],
     bos: int | None,
+    eos: int | None = None,
     decoder: Decoder,
     normalizer: Normalizer | None = None,
     pre_tokenizer: PreTokenizer | None = None,
 ) -> bytes:
     """The bytes of a tokenizer.json.
 
-    `added` maps ids to tokens the model's own vocabulary has under the same ids; `bos` is the id to put in front of a
-    text when special tokens are asked for. Raises CompileError.
+    `added` maps ids to tokens the model's own vocabulary has under the same ids; `bos` and `eos` are the ids to put in
+    front of a text and behind it when special tokens are asked for. Raises CompileError.
     """
     with library_errors("the vocabulary makes no tokenizer"):
         tokenizer = Tokenizer(model)
@@ -60,15 +61,21 @@ def assemble(
             tokenizer.pre_tokenizer = pre_tokenizer
         tokenizer.decoder = decoder
         tokenizer.add_tokens([added[index] for index in sorted(added)])
-        if bos is not None:
-            tokenizer.post_processor = _in_front(bos, tokenizer.id_to_token(bos))
+        if bos is not None or eos is not None:
+            tokenizer.post_processor = _around(tokenizer, bos, eos)
         return tokenizer.to_str().encode()
 
 
-def _in_front(bos: int, text: str | None) -> TemplateProcessing:
-    if text is None:
-        raise CompileError(f"the vocabulary has no token {bos}, which should begin every text")
-    return TemplateProcessing(single=["bos", "$A"], special_tokens=[{"id": "bos", "ids": [bos], "tokens": [text]}])
+def _around(tokenizer: Tokenizer, bos: int | None, eos: int | None) -> TemplateProcessing:
+    special = []
+    for name, index in (("bos", bos), ("eos", eos)):
+        if index is not None:
+            text = tokenizer.id_to_token(index)
+            if text is None:
+                raise CompileError(f"the vocabulary has no token {index}, which should stand around every text")
+            special.append({"id": name, "ids": [index], "tokens": [text]})
+    template = [*(["bos"] if bos is not None else []), "$A", *(["eos"] if eos is not None else [])]
+    return TemplateProcessing(single=template, special_tokens=special)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Reads the vocabulary of a Hugging Face folder: tokenizer.json, tokenizer.model, or vocab.json with merges.txt."""
+"""Reads a Hugging Face folder's vocabulary: tokenizer.json, tokenizer.model, vocab.json with merges.txt, vocab.txt."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from hollama.compiler.tokenizers.assemble import MAX_ID, added_token, check_toke
 from hollama.compiler.tokenizers.byte_level import byte_level, parse_merges
 from hollama.compiler.tokenizers.families import GPT2, LLAMA3, QWEN2, Family
 from hollama.compiler.tokenizers.sentencepiece import ScoredToken, sentencepiece_bpe
+from hollama.compiler.tokenizers.wordpiece import wordpiece
 from hollama.errors import CompileError
 from hollama.formats.sentencepiece import PieceType, SentencePieceModel
 
@@ -36,7 +37,9 @@ def from_folder(folder: Path) -> bytes:
         return _sentencepiece(folder)
     if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
         return _byte_level(folder)
-    raise CompileError(f"{folder}: no tokenizer.json, no tokenizer.model, no vocab.json with merges.txt")
+    if (folder / "vocab.txt").is_file():
+        return _wordpiece(folder)
+    raise CompileError(f"{folder}: no tokenizer.json, no tokenizer.model, no vocab.json with merges.txt, no vocab.txt")
 
 
 def _ready_made(data: bytes) -> bytes:
@@ -70,6 +73,19 @@ def _sentencepiece(folder: Path) -> bytes:
         bos=_bos(config, bos, default=True),
         space_prefix=model.add_dummy_prefix,
     )
+
+
+def _wordpiece(folder: Path) -> bytes:
+    """One token a line; lower case unless the folder says otherwise, as BERT's own tokenizer."""
+    config = _object(folder / "tokenizer_config.json")
+    try:
+        lines = _read(folder / "vocab.txt").decode().removesuffix("\n").split("\n")
+    except UnicodeDecodeError as error:
+        raise CompileError(f"vocab.txt is not UTF-8: {error}") from None
+    tokens = [check_token(line.removesuffix("\r"), index) for index, line in enumerate(lines)]
+    special = _special_texts(config) | {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}
+    added = {index: added_token(token, special=True) for index, token in enumerate(tokens) if token in special}
+    return wordpiece(tokens, added=added, lowercase=config.get("do_lower_case") is not False)
 
 
 def _byte_level(folder: Path) -> bytes:

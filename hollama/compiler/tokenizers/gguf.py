@@ -17,6 +17,7 @@ from hollama.compiler.tokenizers.assemble import MAX_ID, added_token, check_toke
 from hollama.compiler.tokenizers.byte_level import byte_level, parse_merges
 from hollama.compiler.tokenizers.families import family
 from hollama.compiler.tokenizers.sentencepiece import ScoredToken, sentencepiece_bpe
+from hollama.compiler.tokenizers.wordpiece import marked, wordpiece
 from hollama.errors import CompileError
 
 _PREFIX = "tokenizer.ggml."
@@ -25,6 +26,7 @@ _UNSET = 0xFFFFFFFF
 _FIND_SPECIAL = (TokenType.CONTROL, TokenType.UNKNOWN)
 _NEVER_JOINED = (TokenType.CONTROL, TokenType.UNKNOWN, TokenType.BYTE)
 _SENTENCEPIECE_BOS = 1
+_BERT_SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,19 @@ def _sentencepiece(metadata: Mapping[str, object]) -> bytes:
     )
 
 
-_BUILDERS: Mapping[str, Callable[[Mapping[str, object]], bytes]] = {"gpt2": _byte_level, "llama": _sentencepiece}
+def _wordpiece(metadata: Mapping[str, object]) -> bytes:
+    """Lower case whatever the file says, as llama.cpp."""
+    vocabulary = _vocabulary(metadata)
+    tokens = [marked(token) for token in vocabulary.tokens]
+    added = {index: added_token(token, special=True) for index, token in enumerate(tokens) if token in _BERT_SPECIAL}
+    return wordpiece(tokens, added=added, lowercase=True)
+
+
+_BUILDERS: Mapping[str, Callable[[Mapping[str, object]], bytes]] = {
+    "gpt2": _byte_level,
+    "llama": _sentencepiece,
+    "bert": _wordpiece,
+}
 
 
 def _vocabulary(metadata: Mapping[str, object]) -> _Vocabulary:
