@@ -58,6 +58,8 @@ def random_checkpoint(folder: Path, architecture: str = "qwen2", seed: int = 0, 
         qkv = (shape.heads * shape.head_dim, *[shape.kv_heads * shape.head_dim] * 2)
         width = {"embed": shape.vocab, "position": shape.context}.get(node.op, node.width // len(parts))
         rows = qkv if len(parts) == 3 else [width] * len(parts)
+        if first_row := sources[node.weight].first_row:
+            tensors[f"{first_row}.weight"] = 0.3 * rng.standard_normal((2, node.width), np.float32)
         for part, n in zip(parts, rows, strict=True):
             if node.bias:
                 tensors[f"{part}.bias"] = 0.2 * rng.standard_normal(n, np.float32)

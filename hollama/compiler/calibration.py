@@ -94,8 +94,8 @@ def texts_of(tokenizer: Tokenizer, text: str, length: int) -> Iterator[list[int]
     around = tokenizer.encode("").ids
     for line in filter(None, text.splitlines()):
         yield tokenizer.encode(line).ids[:length]
-    for window in windows_of(tokens, length - len(around) + 1, len(tokens), around[:1]):
-        yield window + around[1:]
+    for window in windows_of(tokens, length - len(around), len(tokens)):
+        yield around[:1] + window + around[1:]
 
 
 def embedding_range(table: NDArray[np.float32]) -> Quantisation:

@@ -46,7 +46,7 @@ def ordered(vocab: dict[str, int]) -> list[str]:
     return sorted(vocab, key=vocab.__getitem__)
 
 
-@pytest.mark.parametrize("name", ["gpt-2", "mpt", "starcoder", "deepseek-coder", "llama-spm", "phi-3"])
+@pytest.mark.parametrize("name", ["gpt-2", "mpt", "starcoder", "deepseek-coder", "llama-spm", "phi-3", "bert-bge"])
 def test_gguf_vocabularies(folder: Path, name: str) -> None:
     check(folder, name, from_gguf(GgufFile.open(folder / "llama.cpp-vocab" / f"ggml-vocab-{name}.gguf").metadata))
 

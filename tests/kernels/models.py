@@ -15,6 +15,7 @@ from hollama.models.decoder import DecoderShape
 from hollama.models.table import ARCHITECTURES
 
 f32 = np.float32
+_ARCHITECTURES = ("llama", "gpt2", "bert", "nomic-bert")
 
 
 def random_shape(rng: np.random.Generator, **changes: object) -> DecoderShape:
@@ -102,7 +103,6 @@ def random_range(rng: np.random.Generator, bits: int) -> Quantisation:
 
 def random_model(seed: int, architecture: str | None = None, **changes: object) -> tuple[Graph, QuantisedWeights]:
     rng = np.random.default_rng(seed)
-    architecture = ARCHITECTURES[rng.choice(["llama", "gpt2"])] if architecture is None else ARCHITECTURES[architecture]
     shape = random_shape(rng, **changes)
-    graph, _ = architecture.build(shape)
+    graph, _ = ARCHITECTURES[architecture or rng.choice(_ARCHITECTURES)].build(shape)
     return graph, random_weights(rng, graph, shape.signed_theta)

@@ -269,7 +269,7 @@ def test_graphs_of_which_no_program_can_be_made(nodes, message):
 
 
 def test_what_does_not_fit_into_memory_is_refused_before_it_is_taken():
-    graph, weights = random_model(1)
+    graph, weights = random_model(1, "llama")
     with pytest.raises(BackendError, match="0 MiB are free"):
         compile_program(graph, weights, Layout(SETS[0], 1, ROWS, CONTEXT, 1 << 19))
     with pytest.raises(BackendError, match="exceed the free memory"):
@@ -277,7 +277,7 @@ def test_what_does_not_fit_into_memory_is_refused_before_it_is_taken():
 
 
 def test_weights_out_of_range_are_refused():
-    graph, weights = random_model(1)
+    graph, weights = random_model(1, "llama")
     weights.linears["logits"].packed.flat[3] &= 0xF0
     with pytest.raises(BackendError, match="out of range"):
         compile_program(graph, weights, Layout(SETS[0], 2, ROWS, CONTEXT, MEMORY))

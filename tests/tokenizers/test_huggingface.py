@@ -141,9 +141,17 @@ def test_what_is_no_tokenizer_json_is_a_format_error(data):
 
 def test_tokenizer_whose_pieces_are_unknown_is_refused():
     library = Tokenizer(models.WordPiece({"a": 0, "[UNK]": 1}, unk_token="[UNK]"))
-    library.decoder = decoders.WordPiece()
-    with pytest.raises(FormatError, match="WordPiece is not supported"):
+    library.decoder = decoders.CTC()
+    with pytest.raises(FormatError, match="CTC is not supported"):
         SPEC.open(library.to_str().encode())
+
+
+def test_pieces_of_wordpiece_stand_apart_unless_they_are_glued():
+    library = Tokenizer(models.WordPiece({"a": 0, "##b": 1, "[UNK]": 2}, unk_token="[UNK]"))
+    library.decoder = decoders.WordPiece()
+    tokenizer = open_json(library.to_str().encode())
+    assert tokenizer.encode("ab") == [0, 1]
+    assert [tokenizer.piece(token) for token in (0, 1)] == [b" a", b"b"]
 
 
 @settings(max_examples=150, deadline=None)
