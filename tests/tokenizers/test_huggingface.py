@@ -149,7 +149,7 @@ def test_tokenizer_whose_pieces_are_unknown_is_refused():
 def test_pieces_of_wordpiece_stand_apart_unless_they_are_glued():
     library = Tokenizer(models.WordPiece({"a": 0, "##b": 1, "[UNK]": 2}, unk_token="[UNK]"))
     library.decoder = decoders.WordPiece()
-    tokenizer = open_json(library.to_str().encode())
+    tokenizer = SPEC.open(library.to_str().encode())
     assert tokenizer.encode("ab") == [0, 1]
     assert [tokenizer.piece(token) for token in (0, 1)] == [b" a", b"b"]
 
