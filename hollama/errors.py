@@ -14,6 +14,7 @@ HollamaError                      status 500 unless said otherwise; the message 
 ├── StoreError                    the models' folder: blobs, manifests
 ├── CreateError                   a model that cannot be made as asked
 ├── CompileError            400   a checkpoint that cannot become a package
+├── EvaluationError               data or settings that a model cannot be evaluated with
 ├── BackendError                  an accelerator that cannot load or run a package
 │   ├── BackendLost               the device or its process is gone; the model must be loaded again
 │   └── OutOfPages                no memory for more tokens or another context, until one is closed
@@ -106,6 +107,10 @@ class CreateError(HollamaError):
 
 class CompileError(HollamaError):
     status = 400
+
+
+class EvaluationError(HollamaError):
+    pass
 
 
 class BackendError(HollamaError):

@@ -44,6 +44,7 @@ COMMANDS = (
     Command("rm", "MODEL...", "Delete models", "Models"),
     Command("compile", "SOURCE TARGET", "Compile a checkpoint to a HEF package", "Workshop"),
     Command("bench", "[MODEL]", "Measure how fast a model runs here", "Workshop"),
+    Command("eval", "MODEL", "Measure how good a model is, and what quantisation cost it", "Workshop"),
     Command("plugins", "", "List plugins and what they provide", "Workshop"),
     Command("doctor", "", "Check this installation, and say what to try", "Workshop"),
 )

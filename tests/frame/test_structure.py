@@ -16,6 +16,7 @@ PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 LAYERS = [  # a module imports only from rows below its own, and freely within its own room
     {"__main__"},
     {"cli"},
+    {"evaluate"},
     {"server", "compiler"},
     {"runtime"},
     {"engine"},

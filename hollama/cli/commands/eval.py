@@ -1,0 +1,231 @@
+"""`hollama eval`: how good a model is, and what quantisation cost it: Table 1 of Hailo's whitepaper, for any model."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hollama.cli.arguments import add_words, describe, exactly, positive
+from hollama.cli.human import human_number, table
+from hollama.cli.progress import progress
+from hollama.config import Settings, load_settings
+from hollama.errors import StoreError, UsageError
+
+if TYPE_CHECKING:
+    from hollama.evaluate.data import Source
+    from hollama.evaluate.evaluation import Outcome, Plan
+    from hollama.evaluate.report import Device, Report
+    from hollama.evaluate.subject import Subject
+    from hollama.plugins import Plugins
+
+_PROMPT, _ANSWER = 96, 64  # tokens: as the whitepaper measures the time to the first token; then what decode takes
+_REPEAT = 3  # measurements of speed, whose median is told
+_HUB = "hf:"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from hollama.evaluate.tasks import TASKS
+
+    width = max(map(len, TASKS))
+    listed = "\n".join(f"  {task.name:<{width}}  {task.summary}" for task in TASKS.values())
+    describe(
+        parser,
+        "Measure how good a model is: an installed one, a .hef file, or a checkpoint, which runs in float32.\n"
+        "With --float the checkpoint that the package was made of stands beside it, asked the same tokens.\n"
+        "Figures come with the half width of their 95 % interval; speed and memory are those of this machine.\n\n"
+        f"tasks (TASK=FILE; TASK alone, or TASK=hf:NAME, asks the Hugging Face hub):\n{listed}\n\n"
+        "Protocols are lm-evaluation-harness's; those of wikitext, c4 and text are GPTQ's, a window being as long as\n"
+        "the context (the KV cache). A killed run with --results goes on where it ended.",
+        "hollama eval hollie --tasks text=notes.txt",
+        "hollama eval qwen.hef --float ./Qwen2-1.5B --tasks wikitext=wiki.test.raw,c4=c4.jsonl --results qwen.jsonl",
+        "hollama eval qwen.hef --tasks hellaswag=hellaswag_val.txt.bz2,mmlu=./mmlu --limit 200 --devices 2",
+        "hollama eval ./Qwen2-1.5B --tasks lambada --json qwen.json",
+    )
+    add_words(parser, "MODEL", "a model, the path of a .hef file, or a checkpoint (a folder, or a .gguf file)")
+    parser.add_argument("--tasks", action="append", default=[], metavar="TASK[=FILE],...", help="what to measure")
+    parser.add_argument("--float", type=Path, metavar="CHECKPOINT", help="the model before quantisation, to compare")
+    parser.add_argument("--limit", type=positive, metavar="N", help="the first N items of each task only")
+    parser.add_argument("--context", type=positive, metavar="N", help="tokens of a window [the model's context]")
+    parser.add_argument("--batch", type=positive, default=16, metavar="N", help="items at once on a device [16]")
+    parser.add_argument("--devices", type=positive, default=1, metavar="N", help="processes, each with its model [1]")
+    parser.add_argument("--ray", action="store_true", help="deal out to --devices workers of a Ray cluster instead")
+    parser.add_argument(
+        "--results", type=Path, metavar="FILE", help="keep every item's result there, and go on from it"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file too; - for stdout")
+    parser.add_argument("--markdown", action="store_true", help="print Markdown")
+    parser.add_argument("--no-speed", action="store_true", help="leave out times and memory")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from hollama.evaluate.evaluation import evaluate
+    from hollama.evaluate.report import as_json
+    from hollama.plugins import load_plugins
+
+    sources = _sources(arguments.tasks)
+    plan, plugins = _plan(arguments, sources), load_plugins()
+    with progress(sys.stderr) as shown:
+        outcomes = evaluate(plan, plugins, lambda *step: shown.advance(*step, sizes=False))
+    measured = plan.subjects[-1].backend and not arguments.no_speed
+    report = _report(plan, outcomes, _device(plan.subjects[-1], plugins) if measured else None)
+    to_stdout = arguments.json and str(arguments.json) == "-"
+    print("\n".join(report_lines(report, arguments.markdown)), file=sys.stderr if to_stdout else sys.stdout)
+    if arguments.json:
+        text = json.dumps(as_json(report), indent=2) + "\n"
+        print(text, end="") if to_stdout else arguments.json.write_text(text, "utf-8")
+    return 0
+
+
+def _sources(words: list[str]) -> dict[str, Source]:
+    """Where each task's data comes from, in the order in which they were named."""
+    from hollama.evaluate.tasks import TASKS
+
+    found: dict[str, Source] = {}
+    for part in ",".join(words).split(","):
+        name, equals, place = part.strip().partition("=")
+        if name not in TASKS:
+            wrong = f'there is no task "{name}"' if name else "--tasks names no task"
+            raise UsageError(f"{wrong}; there are: {', '.join(TASKS)}")
+        if name in found:
+            raise UsageError(f"the task {name} is named twice; run the command for each of its files")
+        found[name] = _source(name, place, bool(equals))
+    return found
+
+
+def _source(name: str, place: str, given: bool) -> Source:
+    from hollama.evaluate.data import FileSource, HubSource
+    from hollama.evaluate.tasks import TASKS
+
+    hub = TASKS[name].hub
+    if place.startswith(_HUB):
+        dataset, _, config = place.removeprefix(_HUB).partition(":")
+        return HubSource(dataset, config or (hub.config if hub and hub.name == dataset else None))
+    if given:
+        if not Path(place).exists():
+            raise UsageError(f"{name}: there is no file {place!r}; for a data set of the hub write {name}={_HUB}NAME")
+        return FileSource(Path(place).absolute())
+    if hub is None:
+        raise UsageError(f"{name} needs a file: --tasks {name}=FILE")
+    return hub
+
+
+def _plan(arguments: argparse.Namespace, sources: dict[str, Source]) -> Plan:
+    from hollama.evaluate.evaluation import Plan
+
+    (name,) = exactly(1, arguments.words)
+    return Plan(
+        subjects=_subjects(name, arguments.float, arguments.context),
+        sources=sources,
+        limit=arguments.limit,
+        at_once=arguments.batch,
+        devices=arguments.devices,
+        ray=arguments.ray,
+        results=arguments.results,
+    )
+
+
+def _subjects(name: str, checkpoint: Path | None, context: int | None) -> tuple[Subject, ...]:
+    """The float reference comes first."""
+    from hollama.evaluate.subject import subject
+
+    settings = load_settings(os.environ)
+    path = _path(settings, name)
+    found = subject(path, settings.backend, context)
+    if checkpoint is None:
+        return (found,)
+    if not found.backend:
+        raise UsageError(f"--float: {path} is a checkpoint itself; name the package that was compiled from it")
+    return subject(checkpoint.absolute(), "", found.context), found
+
+
+def _path(settings: Settings, name: str) -> Path:
+    """A file or folder where there is one; else the package of an installed model."""
+    if name.endswith((".hef", ".gguf")) or os.sep in name or Path(name).is_dir():
+        if not Path(name).exists():
+            raise UsageError(
+                f"there is no {name}; expected a .hef file, a .gguf file, a checkpoint's folder or a model"
+            )
+        return Path(name).absolute()
+    from hollama.runtime.embedded import EMBEDDED, install_embedded
+    from hollama.store.store import Store
+
+    store = Store(settings.models, noprune=True)
+    if name == EMBEDDED:
+        install_embedded(store)
+    package = store.package(store.find(name))
+    if package is None:
+        raise StoreError(f"{name} has no package yet; run it once, or compile it with `hollama compile`")
+    return package
+
+
+def _report(plan: Plan, outcomes: Sequence[Outcome], device: Device | None) -> Report:
+    from hollama.evaluate.report import Report
+    from hollama.formats.package import read_info
+
+    main = plan.subjects[-1]
+    info = read_info(main.path) if main.backend else None
+    return Report(
+        models={subject.kind: str(subject.path) for subject in plan.subjects},
+        backend=main.backend,
+        scheme=info.quantization if info else "",
+        parameters=info.parameter_count if info else None,
+        context=main.context,
+        outcomes=outcomes,
+        device=device,
+    )
+
+
+def _device(subject: Subject, plugins: Plugins) -> Device:
+    """Measured when the evaluation is over, on a model that nothing else is asked of."""
+    from hollama.cli.commands.bench import peak_memory
+    from hollama.cli.measure import Load, measure
+    from hollama.cli.roofline import read_demand
+    from hollama.engine import Engine
+    from hollama.evaluate.report import Device
+
+    prompt = min(_PROMPT, subject.context // 2)
+    load = Load(prompt, batch=1, generate=min(_ANSWER, subject.context - prompt))
+    model = subject.load(plugins, parallel=1)
+    samplers = [entry.spec for entry in plugins.samplers.values()]
+    engine = Engine(model, samplers, parallel=1, context=subject.context)
+    try:
+        speed, memory = asyncio.run(measure(engine, load, model.vocab_size, _REPEAT)), model.memory
+    finally:
+        engine.close()
+    return Device(
+        prompt_tokens=prompt,
+        ttft=speed.ttft,
+        prefill_tps=speed.prefill_tps,
+        decode_tps=speed.decode_tps,
+        kv_cache_tokens=subject.context,
+        kv_cache_bytes=read_demand(subject.path).cache_bytes * subject.context,
+        package_bytes=subject.path.stat().st_size,
+        memory_bytes=memory,
+        peak_bytes=peak_memory(),
+    )
+
+
+def report_lines(report: Report, as_markdown: bool) -> list[str]:
+    """The report for people."""
+    from hollama.evaluate.report import device_rows, markdown, quality
+
+    lay_out = markdown if as_markdown else table
+    lines = [_head(report), "", *lay_out(quality(report))]
+    if report.device:
+        lines += ["", *lay_out(device_rows(report.device))]
+    return [line.rstrip() for line in lines]
+
+
+def _head(report: Report) -> str:
+    main = Path(report.models.get("quantised") or report.models["float"]).name
+    if not report.backend:
+        return f"{main} in float32, context {report.context}"
+    size = f"{human_number(report.parameters or 0)} parameters, {report.scheme}"
+    beside = f", beside {Path(report.models['float']).name} in float32" if "float" in report.models else ""
+    return f"{main} ({size}) on {report.backend}{beside}, context {report.context}"

@@ -1,0 +1,127 @@
+"""The figures of an evaluation as text, Markdown and JSON: Table 1 of Hailo's whitepaper, for any model.
+
+Knows no terminal and computes no figure; the device's are measured elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hollama.evaluate.evaluation import Outcome
+from hollama.evaluate.metrics import INTERVAL, Metric
+
+_KINDS = ("float", "quantised")
+
+
+@dataclass(frozen=True)
+class Device:
+    """What a package takes on its backend: seconds, tokens a second, bytes.
+
+    `kv_cache_bytes` are those of one context, `memory_bytes` all that the backend held for weights and contexts when
+    one request had been answered, `peak_bytes` the most that the process ever held.
+    """
+
+    prompt_tokens: int
+    ttft: float
+    prefill_tps: float
+    decode_tps: float
+    kv_cache_tokens: int
+    kv_cache_bytes: int
+    package_bytes: int
+    memory_bytes: int
+    peak_bytes: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """`models` are the paths by kind, "float" and "quantised"; `scheme` is the package's, such as W4A8KV8; the
+    backend and it are empty where there is a checkpoint only."""
+
+    models: Mapping[str, str]
+    backend: str
+    scheme: str
+    parameters: int | None
+    context: int
+    outcomes: Sequence[Outcome]
+    device: Device | None = None
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """Figures with their standard errors; shares are parts of 1."""
+    tasks = [
+        {
+            "task": outcome.task,
+            "note": outcome.note,
+            "items": outcome.items,
+            "metrics": [
+                {"metric": row[0].name, **{kind: _figure(metric) for kind, metric in zip(kinds, row, strict=True)}}
+                for kinds, row in _rows(outcome)
+            ],
+        }
+        for outcome in report.outcomes
+    ]
+    about = {name: getattr(report, name) for name in ("models", "backend", "scheme", "parameters", "context")}
+    return {**about, "tasks": tasks, "device": asdict(report.device) if report.device else None}
+
+
+def quality(report: Report) -> list[list[str]]:
+    """A table, its header first: a row for each figure, with the half width of its 95 % interval."""
+    kinds = [kind for kind in _KINDS if kind in report.models]
+    both = len(kinds) == len(_KINDS)
+    table = [["TASK", "ITEMS", "METRIC", *(kind.upper() for kind in kinds), *(["CHANGE"] if both else [])]]
+    for outcome in report.outcomes:
+        task = f"{outcome.task} ({outcome.note})" if outcome.note else outcome.task
+        for _, row in _rows(outcome):
+            figures = [_shown(metric) for metric in row]
+            table.append([task, str(outcome.items), row[0].name, *figures, *([_change(*row)] if both else [])])
+    return table
+
+
+def device_rows(device: Device) -> list[list[str]]:
+    """A table, its header first: what else stands in Table 1."""
+    return [
+        ["DEVICE", ""],
+        [f"TTFT, {device.prompt_tokens} tokens", f"{device.ttft * 1000:.1f} ms"],
+        ["prefill", f"{device.prefill_tps:.1f} tokens/s"],
+        ["decode", f"{device.decode_tps:.1f} tokens/s"],
+        ["KV cache", f"{device.kv_cache_tokens} tokens, {_mib(device.kv_cache_bytes)}"],
+        ["package", _mib(device.package_bytes)],
+        ["memory, weights and contexts", _mib(device.memory_bytes)],
+        ["memory, process at most", _mib(device.peak_bytes)],
+    ]
+
+
+def markdown(table: Sequence[Sequence[str]]) -> list[str]:
+    """A table, whose first row is the header, as Markdown; figures stand to the right."""
+    header, *rows = ([cell.replace("|", "\\|") for cell in row] for row in table)
+    rule = ["---"] + ["---:"] * (len(header) - 1)
+    return [f"| {' | '.join(cells)} |" for cells in (header, rule, *rows)]
+
+
+def _rows(outcome: Outcome) -> list[tuple[list[str], tuple[Metric, ...]]]:
+    """The kinds, and of each metric what it is for them."""
+    kinds = [kind for kind in _KINDS if kind in outcome.metrics]
+    return [(kinds, row) for row in zip(*(outcome.metrics[kind] for kind in kinds), strict=True)]
+
+
+def _figure(metric: Metric) -> dict[str, float | None]:
+    return {"value": metric.value, "stderr": metric.error}
+
+
+def _shown(metric: Metric) -> str:
+    if metric.share:
+        spread = f" ± {100 * INTERVAL * metric.error:.2f}" if metric.error is not None else ""
+        return f"{100 * metric.value:.2f}{spread} %"
+    spread = f" ± {INTERVAL * metric.error:.3f}" if metric.error is not None else ""
+    return f"{metric.value:.3f}{spread}"
+
+
+def _change(old: Metric, new: Metric) -> str:
+    """Points of percent for shares, a factor for perplexities."""
+    return f"{100 * (new.value - old.value):+.2f}" if old.share else f"x {new.value / old.value:.3f}"
+
+
+def _mib(count: int) -> str:
+    return f"{count / (1 << 20):.1f} MiB"

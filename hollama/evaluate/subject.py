@@ -1,0 +1,81 @@
+"""What is evaluated: a package on a backend, or a checkpoint in float. Knows how to open it, and no task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import xxhash
+
+from hollama.compiler.pipeline import open_checkpoint
+from hollama.errors import EvaluationError
+from hollama.evaluate.coder import Coder
+from hollama.evaluate.reference import load_reference
+from hollama.formats.hef import Hef
+from hollama.formats.package import read_info, read_tokenizer
+from hollama.interfaces import LoadedModel, Tokenizer
+from hollama.plugins import Plugins
+
+_BLOCK = 1 << 20
+_SPARE = 2  # contexts beside those at work, whose beginnings the next items may share
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A package, and the backend that runs it; "" stands for a checkpoint in float32."""
+
+    path: Path
+    backend: str
+    context: int  # tokens that a request may fill
+
+    @property
+    def kind(self) -> str:
+        return "quantised" if self.backend else "float"
+
+    def coder(self, plugins: Plugins) -> Coder:
+        """Raises FormatError, CompileError."""
+        if not self.backend:
+            checkpoint = open_checkpoint(self.path)
+            special = checkpoint.special
+            tokenizer = plugins.tokenizer("huggingface").open(checkpoint.tokenizer)
+            return _coder(tokenizer, special.add_bos, special.bos_id, special.stop_ids, self.context)
+        with Hef.open(self.path) as hef:
+            info, resource = read_info(hef), read_tokenizer(hef)
+        tokenizer = plugins.tokenizer(info.tokenizer).open(resource)
+        return _coder(tokenizer, info.add_bos, info.bos_token_id, info.eos_token_ids, self.context)
+
+    def load(self, plugins: Plugins, parallel: int) -> LoadedModel:
+        """Raises BackendError, FormatError, CompileError."""
+        if not self.backend:
+            return load_reference(self.path, self.context, parallel + _SPARE)
+        return plugins.backend(self.backend).load(self.path, self.context)
+
+    def digest(self) -> str:
+        """Of all bytes it is made of; of a package also the backend's name, whose arithmetic may be its own."""
+        total = xxhash.xxh3_128(self.backend.encode())
+        for path in [self.path] if self.path.is_file() else sorted(_files(self.path)):
+            total.update(path.name.encode())
+            with path.open("rb") as stream:
+                while block := stream.read(_BLOCK):
+                    total.update(block)
+        return total.hexdigest()
+
+
+def subject(path: Path, backend: str, context: int | None) -> Subject:
+    """A package or a checkpoint, by its name. Raises EvaluationError for a context that it does not have."""
+    package = path.suffix == ".hef"
+    most = read_info(path).context if package else open_checkpoint(path).shape.context
+    if context and not 2 <= context <= most:
+        raise EvaluationError(f"{path} has a context of {most} tokens, {context} were asked for; expected 2 to {most}")
+    return Subject(path, backend if package else "", context or most)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Those a checkpoint is read from: not what else lies beside it."""
+    return (path for path in folder.iterdir() if path.suffix in (".json", ".safetensors", ".model", ".txt"))
+
+
+def _coder(tokenizer: Tokenizer, begin: bool, bos: int | None, stops: tuple[int, ...], context: int) -> Coder:
+    prefix = bos if bos is not None else next(iter(stops), None)
+    return Coder(tokenizer, begin, prefix, frozenset(stops), context)
