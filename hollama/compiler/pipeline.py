@@ -16,7 +16,8 @@ from hollama.compiler.calibration import DEFAULT_TEXT, calibrate, embedding_rang
 from hollama.compiler.checkpoint import Checkpoint, Tensors, open_tokenizer, weight
 from hollama.compiler.gguf import open_gguf
 from hollama.compiler.huggingface import open_huggingface
-from hollama.compiler.rounding import round_bytes, round_linear
+from hollama.compiler.rounding import round_linear
+from hollama.compiler.rounding_bytes import round_bytes
 from hollama.errors import CompileError
 from hollama.formats.hef import CONFIG, TOKENIZER, write_hef
 from hollama.formats.package import FORMAT

@@ -6,32 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hollama.errors import CompileError
-from hollama.kernels.packing import (
-    BLOCK,
-    BYTE_MAX,
-    GROUP_SCALE_MAX,
-    INPUTS_MAX,
-    WEIGHT_MAX,
-    PackedLinear,
-    pack,
-    pack_bytes,
-)
+from hollama.kernels.golden import BLOCK, GROUP_SCALE_MAX, INPUTS_MAX, WEIGHT_MAX, PackedLinear, pack
 
 F32 = NDArray[np.float32]
 _TINY = np.float32(1e-30)
 _SHRINK = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7)
-
-
-def round_bytes(weight: F32, bias: F32 | None) -> PackedLinear:
-    """Quantise a matrix (outputs, inputs) to 8 bits, with one scale a row that covers its largest magnitude.
-
-    Raises CompileError for too many inputs.
-    """
-    if weight.shape[1] > INPUTS_MAX:
-        raise CompileError(f"a linear layer of {weight.shape[1]} inputs; the accumulators hold at most {INPUTS_MAX}")
-    scale = np.maximum(np.abs(weight).max(axis=1) / np.float32(BYTE_MAX), _TINY)
-    integers = np.clip(np.rint(weight / scale[:, None]), -BYTE_MAX, BYTE_MAX)
-    return pack_bytes(integers.astype(np.int8), scale.astype(np.float32), bias)
 
 
 def round_linear(weight: F32, bias: F32 | None, group_size: int) -> PackedLinear:
