@@ -209,7 +209,7 @@ class Runtime:
 
     def _wanted_context(self, given: Mapping[str, Any]) -> int:
         """Tokens; what nobody bounds is what the package was compiled for."""
-        return max(given.get("num_ctx") or self._settings.context_length or UNBOUNDED, SMALLEST_CONTEXT)
+        return max(given.get("num_ctx", self._settings.context_length or UNBOUNDED), SMALLEST_CONTEXT)
 
 
 def _key(model: StoredModel) -> str:
