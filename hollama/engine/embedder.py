@@ -166,6 +166,7 @@ class Embedder:
         self._room = min(self._room + 1, _TEXTS)
         if reading.batch.note(reading.number, reading.vector()):
             self._batches.remove(reading.batch)
+            reading.batch.hand_over()
 
     def _fail(self, batch: Batch, error: Exception) -> None:
         self._drop(batch)

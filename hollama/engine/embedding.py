@@ -48,12 +48,12 @@ class Batch:
         self._vectors: dict[int, Vector] = {}
 
     def note(self, number: int, vector: Vector) -> bool:
-        """Keep a text's vector; with the last one hand over all of them and return True."""
+        """Keep a text's vector; whether it was the last one."""
         self._vectors[number] = vector
-        if len(self._vectors) < len(self.asked.texts):
-            return False
+        return len(self._vectors) == len(self.asked.texts)
+
+    def hand_over(self) -> None:
         self.receiver.put([self._vectors[number] for number in range(len(self.asked.texts))])
-        return True
 
 
 @dataclass(eq=False)

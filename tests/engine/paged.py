@@ -19,7 +19,7 @@ class PagedModel(NullModel):
 
     def __init__(self, answer: Callable[[Sequence[int]], Logits], vocab_size: int, limits: Limits, pages: int) -> None:
         super().__init__(answer, vocab_size, limits)
-        self.pages, self.shortages = pages, 0
+        self.room, self.shortages = pages, 0
 
     def open(self, adapter: str = "") -> NullSession:
         session = super().open(adapter)
@@ -41,6 +41,6 @@ class PagedModel(NullModel):
 
     def _need(self, new: list[int], more: dict[int, int] | None = None) -> None:
         lengths = [*new, *(session.position + (more or {}).get(id(session), 0) for session in self.sessions)]
-        if sum(-(-length // PAGE) for length in lengths) > self.pages:
+        if sum(-(-length // PAGE) for length in lengths) > self.room:
             self.shortages += 1
-            raise OutOfPages(f"the memory holds {self.pages} pages of {PAGE} tokens")
+            raise OutOfPages(f"the memory holds {self.room} pages of {PAGE} tokens")
