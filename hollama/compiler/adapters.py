@@ -1,9 +1,9 @@
 """LoRA adapters beside a quantised model: names become layers, pairs are quantised while the frozen model runs.
 
-Each adapter is quantised by itself: weights of 4 bits in groups of 32, and between the layers 8 bits, whose range is
-that of the calibration text. So an adapter costs 2.2 % of Qwen2-1.5B's package at rank 16 on all layers. What it adds
-keeps 18 to 24 dB of signal to noise, as much as the 4-bit weights beside it, of a smaller share of the output; 8 bits
-would double its size for a difference that the model's own rounding hides. Knows no file format of adapters.
+Each adapter is quantised by itself: weights of 8 bits down to the rank, of 4 bits in groups of 32 up from there, and 8
+bits between them, whose range is that of the calibration text. All of 4 bits, two adapters made for other models kept
+22 to 24 dB of signal to noise, and one of rank 16 that mends stories260K's own rounding (perplexity 9.99 to 9.47) lost
+0.09 of that; with 8 bits down it loses 0.04, and with 8 bits up as well no less. Knows no file format of adapters.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 from hollama.compiler.calibration import of_range
 from hollama.compiler.gguf import halves
 from hollama.compiler.rounding import round_linear
+from hollama.compiler.rounding_bytes import round_bytes
 from hollama.errors import CompileError, FormatError
 from hollama.formats.package import check_adapter_name
 from hollama.formats.package_weights import Sources
@@ -93,9 +94,7 @@ def attach(graph: Graph, sources: Sources, adapter: AdapterFile, architecture: A
     found: dict[str, list[tuple[_Place, F32, F32]]] = {}
     for weight, pair in adapter.pairs.items():
         if weight not in places:
-            raise CompileError(
-                f'{adapter.path}: "{weight:.100}" is no linear layer of this model'
-            )
+            raise CompileError(f'{adapter.path}: "{weight:.100}" is no linear layer of this model')
         place, (outputs, inputs) = places[weight], (pair.b.shape[0], pair.a.shape[1])
         if (outputs, inputs) != (place.rows, place.inputs):
             raise CompileError(
@@ -174,7 +173,7 @@ class _Quantiser:
         pair, of = self.pairs[node.name], self.weights.ranges[node.inputs[0]]
         centred = golden.quantise(x, of)
         filled = -len(pair.down) % PANEL
-        down = round_linear(np.pad(pair.down, ((0, filled), (0, 0))), None, _GROUP)
+        down = round_bytes(np.pad(pair.down, ((0, filled), (0, 0))), None)
         up = round_linear(np.pad(pair.up, ((0, 0), (0, filled))), None, _GROUP)
         layers = golden.unpack(down, of.bits), golden.unpack(up, 8)
         seen = golden.linear(centred, layers[0], of)

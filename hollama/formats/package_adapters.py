@@ -27,15 +27,11 @@ Pairs = Mapping[str, QuantisedPair]  # by linear node
 
 _BETWEEN = ".between"
 _HIGHEST_RANK = 1 << 14
-_TENSORS = 7  # of a pair
 
 
 def adapter_resource(name: str, pairs: Pairs) -> tuple[str, bytes]:
     """The resource that `read_adapters` reads back: its name and content."""
-    arrays: dict[str, NDArray[np.generic]] = {}
-    for node, pair in pairs.items():
-        arrays |= linear_arrays(f"{node}.down", pair.down) | linear_arrays(f"{node}.up", pair.up)
-        arrays[f"{node}{_BETWEEN}"] = np.array([pair.between.scale, pair.between.zero_point], np.float32)
+    arrays = {name: array for node, pair in pairs.items() for name, array in _arrays(node, pair).items()}
     return _resource(name), b"".join(safetensors_chunks(arrays))
 
 
@@ -48,17 +44,24 @@ def _resource(name: str) -> str:
     return f"hollama-adapter-{name}.safetensors"
 
 
+def _arrays(node: str, pair: QuantisedPair) -> dict[str, NDArray[np.generic]]:
+    between = np.array([pair.between.scale, pair.between.zero_point], np.float32)
+    layers = linear_arrays(f"{node}.down", pair.down) | linear_arrays(f"{node}.up", pair.up)
+    return {**layers, f"{node}{_BETWEEN}": between}
+
+
 def _read_adapter(hef: Hef, graph: Graph, name: str) -> Pairs:
     stored = SafetensorsFile.from_buffer(resource(hef, _resource(name)))
-    nodes = {node.name: node for node in graph.linears()}
-    names = [tensor.removesuffix(_BETWEEN) for tensor in stored.names if tensor.endswith(_BETWEEN)]
-    if not names or len(stored.names) != _TENSORS * len(names):
-        raise HefError(f'adapter "{name}" has {len(stored.names)} tensors for {len(names)} layers; it is damaged')
-    for node in names:
-        if node not in nodes:
+    inputs = {node.name: graph.by_name[node.inputs[0]].width for node in graph.linears()}
+    changed = [tensor.removesuffix(_BETWEEN) for tensor in stored.names if tensor.endswith(_BETWEEN)]
+    for node in changed:
+        if node not in inputs:
             raise HefError(f'adapter "{name}" changes the layer "{node:.50}", which the graph does not have')
-    widths = {node.name: node.width for node in graph.nodes}
-    return {node: _read_pair(stored, node, widths[nodes[node].inputs[0]], widths[node]) for node in names}
+    pairs = {node: _read_pair(stored, node, inputs[node], graph.by_name[node].width) for node in changed}
+    unread = {*stored.names} - {name for node, pair in pairs.items() for name in _arrays(node, pair)}
+    if unread or not pairs:
+        raise HefError(f'adapter "{name}" changes {len(pairs)} layers, and has {len(unread)} tensors beside them')
+    return pairs
 
 
 def _read_pair(stored: SafetensorsFile, node: str, inputs: int, outputs: int) -> QuantisedPair:
