@@ -2,7 +2,8 @@
 
 jinja2's own sandbox keeps a template from Python's internals, but not from taking all time and memory. Here every
 loop and macro body, every call, filter and operator that can make something large pays for it first. What escapes the
-count of steps (a slow operator on a long list) meets the deadline at the next step.
+count of steps (a slow operator on a long list) meets the deadline at the next step. Lists and mappings are weighed when
+they are made, with all that is in them: two places that share a list are two lists to whoever prints or compares them.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from jinja2.filters import FILTERS
 from jinja2.parser import Parser
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import Namespace
 
 STEP_LIMIT = 300_000  # a body entered, or 64 characters or elements made
 SECONDS_LIMIT = 10.0
-SIZE_LIMIT = 16 << 20  # characters of one text, elements of one list
+SIZE_LIMIT = 16 << 20  # characters of one text
+WEIGHT_LIMIT = 1 << 19  # elements of a list or mapping and of all within it; 64 characters weigh as much as one
 NUMBER_LIMIT = 100_000  # widths, counts and the like
 _BITS_LIMIT = 4096
 _STRIDE = 64
@@ -43,6 +46,13 @@ class Generation(Extension):
         return nodes.Scope(body, lineno=line)
 
 
+class PlainNamespace(Namespace):
+    """What `namespace()` makes; it does not print what it holds, which may be itself."""
+
+    def __repr__(self) -> str:
+        return "<Namespace>"
+
+
 class BoundedEnvironment(ImmutableSandboxedEnvironment):
     """One template's environment. `restart` gives it a new budget; not to be used by two threads at once."""
 
@@ -53,6 +63,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
             trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols], finalize=self._finalized
         )
         self.globals.pop("lipsum")
+        self.globals["namespace"] = PlainNamespace
         self.filters = {
             name: self._bounded_filter(name, call) for name, call in FILTERS.items() if name not in _DROPPED_FILTERS
         }
@@ -71,7 +82,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         for node in list(tree.find_all(nodes.Stmt)):
             if isinstance(node, nodes.For | nodes.Macro | nodes.CallBlock):
                 node.body.insert(0, _payment(node))
-        _replace_concatenations(tree)
+        _replace(tree)
         return tree
 
     def tick(self, steps: int) -> None:
@@ -90,10 +101,16 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
     def _finalized(self, value: Any) -> Any:
         return self._paid(value if isinstance(value, str) else str(value))
 
+    def paid(self, value: Any) -> Any:
+        """A list, tuple or mapping that was written out; called from within templates."""
+        return self._paid(value)
+
     def _paid(self, value: Any) -> Any:
-        size = len(value) if isinstance(value, str | list | tuple) else 0
-        _check_size(size)
-        self.tick(1 + size // _STRIDE)
+        if isinstance(value, str):
+            _check_size(len(value))
+            self.tick(1 + len(value) // _STRIDE)
+        else:
+            self.tick(1 + _weight(value) // _STRIDE)
         return value
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
@@ -101,7 +118,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         return self._paid(super().call_binop(context, operator, left, right))
 
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:
-        __self.tick(1)
+        __self._paid((args, kwargs))  # a macro has them as one tuple and one mapping
         receiver = getattr(getattr(__obj, "__wrapped__", __obj), "__self__", None)
         if isinstance(receiver, str):
             args = _checked_arguments(getattr(__obj, "__name__", ""), receiver, args, kwargs)
@@ -131,19 +148,48 @@ def _payment(node: nodes.For | nodes.Macro | nodes.CallBlock) -> nodes.Node:
     return nodes.ExprStmt(call).set_lineno(node.lineno)
 
 
-def _replace_concatenations(node: nodes.Node) -> None:
+def _replace(node: nodes.Node) -> None:
+    """Concatenations, and lists and the like that are not all constant, go through the environment."""
+    for child in list(node.iter_child_nodes()):
+        _replace(child)
     for name, value in list(node.iter_fields()):
-        if isinstance(value, nodes.Concat):
-            setattr(node, name, _joining(value))
+        if isinstance(value, nodes.Node):
+            setattr(node, name, _replaced(value))
         elif isinstance(value, list):
-            value[:] = [_joining(item) if isinstance(item, nodes.Concat) else item for item in value]
-    for child in node.iter_child_nodes():
-        _replace_concatenations(child)
+            value[:] = [_replaced(item) if isinstance(item, nodes.Node) else item for item in value]
 
 
-def _joining(node: nodes.Concat) -> nodes.Node:
-    call = nodes.Call(nodes.EnvironmentAttribute("joined"), node.nodes, [], None, None)
+def _replaced(node: nodes.Node) -> nodes.Node:
+    match node:
+        case nodes.Concat():
+            return _through("joined", node.nodes, node)
+        case nodes.Dict(items=[_, *_]) | nodes.List(items=[_, *_]) | nodes.Tuple(items=[_, *_], ctx="load"):
+            constant = all(isinstance(item, nodes.Const) for item in node.items)
+            return node if constant else _through("paid", [node], node)
+    return node
+
+
+def _through(name: str, arguments: Sequence[nodes.Node], node: nodes.Node) -> nodes.Node:
+    call = nodes.Call(nodes.EnvironmentAttribute(name), arguments, [], None, None)
     return call.set_environment(node.environment).set_lineno(node.lineno) if node.environment else call
+
+
+def _weight(value: Any) -> int:
+    """Elements and characters within a value, each as often as they would be printed."""
+    weight, stack = 0, [value]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, str):
+            weight += len(part) // _STRIDE
+        elif isinstance(part, Mapping):
+            weight += len(part)
+            stack += [*part.keys(), *part.values()] if weight <= WEIGHT_LIMIT else ()
+        elif isinstance(part, list | tuple):
+            weight += len(part)
+            stack += part if weight <= WEIGHT_LIMIT else ()
+        if weight > WEIGHT_LIMIT:
+            raise SecurityError(f"the template makes something of more than {WEIGHT_LIMIT} elements")
+    return weight
 
 
 def _check_size(size: int) -> None:
@@ -175,6 +221,8 @@ def _checked_arguments(name: str, receiver: Any, args: tuple[Any, ...], kwargs: 
     every = [*args, *kwargs.values()]
     if any(isinstance(value, int) and abs(value) > NUMBER_LIMIT for value in every):
         raise SecurityError(f"{name} with a number beyond {NUMBER_LIMIT}")
+    if name == "sum" and any(isinstance(value, list | tuple) for value in every):
+        raise SecurityError("sum of lists: each is copied over and over")
     if name == "join" and args and not isinstance(args[0], str | Mapping):
         args = (list(args[0]),)
         _check_join(receiver, args[0])

@@ -47,7 +47,21 @@ def test_go_templates_that_are_too_deep_or_long(text: str) -> None:
         GoTemplate.parse(text)
 
 
+DOUBLED = "{% set n = namespace(x=[1]) %}{% for i in range(40) %}{% set n.x = [n.x, n.x] %}{% endfor %}"
 JINJA = {
+    "doubling lists, printed": DOUBLED + "{{ n.x }}",
+    "doubling lists, compared": DOUBLED + "{{ n.x == [n.x] }}",
+    "doubling lists, as JSON": DOUBLED + "{{ n.x|tojson|length }}",
+    "doubling mappings": DOUBLED.replace("[n.x, n.x]", "{'a': n.x, 'b': n.x}") + "{{ n.x }}",
+    "doubling tuples as keys": DOUBLED.replace("[n.x, n.x]", "(n.x, n.x)").replace("[1]", "1") + "{{ {n.x: 1} }}",
+    "doubling dict()": DOUBLED.replace("[n.x, n.x]", "dict(a=n.x, b=n.x)") + "{{ n.x }}",
+    "doubling arguments": "{% set n = namespace(x=1) %}{% macro f() %}{% set n.x = varargs %}{% endmacro %}"
+    "{% for i in range(40) %}{{ f(n.x, n.x) }}{% endfor %}{{ n.x }}",
+    "doubling products": DOUBLED.replace("[n.x, n.x]", "[n.x] * 2") + "{{ n.x }}",
+    "doubling list()": DOUBLED.replace("[n.x, n.x]", "n.x|batch(1)|list + n.x|batch(1)|list") + "{{ n.x }}",
+    "doubling texts in lists": "{% set x = ['a' * 10**7] * 10**5 %}{{ x }}",
+    "sum of lists": "{{ ([[1]*3000]*3000)|sum(start=[])|length }}",
+    "sort": "{{ (range(99999)|list * 100)|sort|length }}",
     "loops": "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}",
     "output": "{% for i in range(99999) %}" + "x" * 10_000 + "{% endfor %}",
     "captured": "{% set y %}{% for i in range(99999) %}" + "x" * 10_000 + "{% endfor %}{% endset %}",
