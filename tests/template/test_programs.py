@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import gotpl
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -216,14 +215,18 @@ def programs(draw: Draw) -> str:
     return text + body(draw, Scope(templates=templates), 2)
 
 
-def same(text: str, values: dict[str, Any]) -> bool:
+def outcome(render: Any) -> str | None:
+    """None for a failure."""
     try:
-        expected = gotpl.render(text, values)
-    except gotpl.TemplateError:
-        with pytest.raises(TemplateError):
-            execute(parse(text, NAMES), values)
-        return True
-    return execute(parse(text, NAMES), values) == expected
+        return str(render())
+    except (TemplateError, gotpl.TemplateError) as error:
+        # unlike Go, gotpl takes operands with no blank between them, as in `.a$b`
+        return "?" if "bad character" in str(error) else None
+
+
+def same(text: str, values: dict[str, Any]) -> bool:
+    found = outcome(lambda: execute(parse(text, NAMES), values))
+    return found in ("?", outcome(lambda: gotpl.render(text, values)))
 
 
 data = st.fixed_dictionaries(
