@@ -18,11 +18,12 @@ import numpy as np
 
 from hollama.compiler.calibration import of_range
 from hollama.compiler.gguf import halves
+from hollama.compiler.rotation import Change, rotate
 from hollama.compiler.rounding import round_linear
 from hollama.compiler.rounding_bytes import round_bytes
 from hollama.errors import CompileError, FormatError
 from hollama.formats.package import check_adapter_name
-from hollama.formats.package_weights import Sources
+from hollama.formats.package_weights import Origin
 from hollama.interfaces import AdapterSpec, LowRankPair
 from hollama.ir.floating import FloatPair
 from hollama.ir.graph import Graph, Node
@@ -85,12 +86,12 @@ class _Place:
     paired: int = 0
 
 
-def attach(graph: Graph, sources: Sources, adapter: AdapterFile, architecture: Architecture) -> dict[str, FloatPair]:
-    """The adapter's pairs by linear node: those of parts that were joined become one pair.
+def attach(graph: Graph, origin: Origin, adapter: AdapterFile, architecture: Architecture) -> dict[str, FloatPair]:
+    """The adapter's pairs by linear node: those of parts that were joined become one, in the bases of the layer.
 
     Raises CompileError for a weight that the model does not have, or has in another shape.
     """
-    places = dict(_places(graph, sources, architecture))
+    places = dict(_places(graph, origin, architecture))
     found: dict[str, list[tuple[_Place, F32, F32]]] = {}
     for weight, pair in adapter.pairs.items():
         if weight not in places:
@@ -104,16 +105,27 @@ def attach(graph: Graph, sources: Sources, adapter: AdapterFile, architecture: A
         up = (pair.b * np.float32(pair.scale)).astype(np.float32)
         up = halves(up, place.paired) if place.paired else up
         found.setdefault(place.node.name, []).append((place, pair.a, up))
-    return {name: _join(parts) for name, parts in found.items()}
+    pairs = {name: _join(parts) for name, parts in found.items()}
+    if origin.rotation is None:
+        return pairs
+    try:
+        changes = rotate(graph, origin.gains, origin.rotation).changes
+    except KeyError as error:
+        raise CompileError(f"the package lacks the gain of {error}, by which its layers changed") from None
+    return {name: _turn(pair, changes[graph.by_name[name].weight]) for name, pair in pairs.items()}
 
 
-def _places(graph: Graph, sources: Sources, architecture: Architecture) -> Iterator[tuple[str, _Place]]:
+def _turn(pair: FloatPair, change: Change) -> FloatPair:
+    return FloatPair(change.inputs(pair.down), change.outputs(pair.up))
+
+
+def _places(graph: Graph, origin: Origin, architecture: Architecture) -> Iterator[tuple[str, _Place]]:
     """By the weights' names, those of checkpoints and those of GGUF."""
     attention = next(node for node in graph.nodes if node.op == "attention")
     heads = {"q_proj": attention.heads, "k_proj": attention.kv_heads} if architecture.interleaved else {}
     for node in graph.linears():
         start, inputs = 0, graph.by_name[node.inputs[0]].width
-        parts = sources.get(node.weight, ())
+        parts = origin.sources.get(node.weight, ())
         if sum(rows for _, rows in parts) != node.width:
             raise CompileError(f'"{node.weight}" is not made of the weights that the package names; compile it again')
         for part, rows in parts:

@@ -10,13 +10,13 @@ from tokenizers import Tokenizer
 
 from hollama.compiler.adapters import AdapterFile, QuantisedFile, attach, quantise_adapter
 from hollama.compiler.calibration import DEFAULT_TEXT, windows_of
-from hollama.compiler.pipeline import CompileSettings, Progress, compile_checkpoint, layer_sources, open_checkpoint
+from hollama.compiler.pipeline import CompileSettings, Progress, compile_checkpoint, open_checkpoint, origin_of
 from hollama.errors import CompileError
 from hollama.formats.hef import Content, Hef, write_hef
 from hollama.formats.hef_container import MAGIC
 from hollama.formats.package import read_info, read_tokenizer
 from hollama.formats.package_adapters import adapter_resource
-from hollama.formats.package_weights import network_groups, read_model, read_sources
+from hollama.formats.package_weights import network_groups, read_model, read_origin
 from hollama.models.table import by_name
 
 _LONGEST, _MOST = 256, 16  # tokens of a calibration window for adapters, and windows
@@ -55,7 +55,7 @@ def _check(source: Path, adapters: Sequence[AdapterFile]) -> None:
     checkpoint = open_checkpoint(source)
     graph, sources = checkpoint.architecture.build(checkpoint.shape)
     for adapter in adapters:
-        attach(graph, layer_sources(checkpoint, graph, sources), adapter, checkpoint.architecture)
+        attach(graph, origin_of(checkpoint, graph, sources), adapter, checkpoint.architecture)
 
 
 def _add(source: Path, target: Path, settings: CompileSettings, progress: Progress) -> list[QuantisedFile]:
@@ -66,8 +66,8 @@ def _add(source: Path, target: Path, settings: CompileSettings, progress: Progre
         names = [*info.adapters, *(adapter.name for adapter in settings.adapters)]
         if len(set(names)) < len(names):
             raise CompileError(f"adapters need different names, not {', '.join(names)}")
-        sources, architecture = read_sources(hef), by_name(info.architecture)
-        attached = [attach(graph, sources, adapter, architecture) for adapter in settings.adapters]
+        origin, architecture = read_origin(hef, graph), by_name(info.architecture)
+        attached = [attach(graph, origin, adapter, architecture) for adapter in settings.adapters]
         windows = _windows(hef, settings)
         done: list[QuantisedFile] = []
         resources: dict[str, Content] = dict(hef.resources)

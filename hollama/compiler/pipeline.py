@@ -21,7 +21,7 @@ from hollama.compiler.rounding_bytes import round_bytes
 from hollama.errors import CompileError
 from hollama.formats.hef import CONFIG, TOKENIZER, write_hef
 from hollama.formats.package import FORMAT
-from hollama.formats.package_weights import Sources, model_resources, network_groups
+from hollama.formats.package_weights import Origin, model_resources, network_groups
 from hollama.ir.floating import FloatArithmetic
 from hollama.ir.graph import Graph, Node
 from hollama.ir.quantised import QuantisedWeights
@@ -61,17 +61,17 @@ def compile_checkpoint(source: Path, target: Path, settings: CompileSettings, pr
     chunk = min(settings.prefill_chunk, context) if graph.generates else context
     resources = {TOKENIZER: checkpoint.tokenizer, CONFIG: _config(checkpoint, graph, weights, context, chunk)}
     groups = network_groups(graph, quantised.ranges, context, chunk)
-    resources |= model_resources(graph, quantised, layer_sources(checkpoint, graph, sources))
+    resources |= model_resources(graph, quantised, origin_of(checkpoint, graph, sources))
     write_hef(target, network_groups=groups, resources=resources)
 
 
-def layer_sources(checkpoint: Checkpoint, graph: Graph, sources: Mapping[str, Fused]) -> Sources:
-    """Which of the checkpoint's weights make each linear layer, and how many outputs they have."""
+def origin_of(checkpoint: Checkpoint, graph: Graph, sources: Mapping[str, Fused]) -> Origin:
+    """The layers as they come from the checkpoint, in its own bases."""
     found = {}
     for node in graph.linears():
         parts = sources[node.weight].parts
         found[node.weight] = list(zip(parts, _rows(checkpoint, node.width, parts), strict=True))
-    return found
+    return Origin(found)
 
 
 def open_checkpoint(source: Path) -> Checkpoint:

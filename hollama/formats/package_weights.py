@@ -1,7 +1,8 @@
 """The model inside a HEF package of ours: graph, ranges and quantised weights. Knows no device and no tokenizer.
 
     hollama-graph.json            the graph (`hollama.ir.graph`), "ranges": {value: [scale, zero point, bits]} and
-                                  "sources": {linear layer: [[the checkpoint's name of a part, its outputs], ...]}
+                                  "sources": {linear layer: [[the checkpoint's name of a part, its outputs], ...]},
+                                  "rotation": the seed by which its bases were turned, or null
     hollama-weights.safetensors   linear layers as NAME.packed and NAME.group_scale (U8), NAME.row_scale and NAME.bias
                                   (F32), as `hollama.kernels.packing.PackedLinear` describes them, without
                                   NAME.group_scale where weights have 8 bits; norms, their biases
@@ -19,6 +20,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -34,7 +36,7 @@ from hollama.ir.quantised import QuantisedWeights
 from hollama.kernels.golden import HEAD_MAX, INPUTS_MAX, PackedLinear, Quantisation
 
 F32 = NDArray[np.float32]
-Sources = Mapping[str, Sequence[tuple[str, int]]]
+_GAIN = ".gain"
 _LARGEST_GRAPH = 64 << 20
 _QUERY_ZERO = 1 << 15
 
@@ -70,13 +72,32 @@ def read_model(hef: Hef) -> tuple[Graph, QuantisedWeights]:
     return graph, QuantisedWeights(table.reshape(-1, embed.width), linears, norms, ranges, theta)
 
 
-def read_sources(hef: Hef) -> Sources:
-    """Which of the checkpoint's weights make each linear layer. Raises HefError, for older packages too."""
+@dataclass(frozen=True)
+class Origin:
+    """How the linear layers came from a checkpoint's weights, for adapters that were made for those.
+
+    `sources` says which weights make each layer, and how many outputs they have; `rotation` is the seed by which the
+    bases were turned, None if they were not, and `gains` those of the norms that then went into the layers.
+    """
+
+    sources: Mapping[str, Sequence[tuple[str, int]]]
+    rotation: int | None = None
+    gains: Mapping[str, F32] = field(default_factory=dict)
+
+
+def read_origin(hef: Hef, graph: Graph) -> Origin:
+    """Raises HefError, for older packages too; SafetensorsError."""
     plain = json.loads(bytes(resource(hef, GRAPH)))
-    entries = plain.get("sources") if isinstance(plain, dict) else None
-    if not isinstance(entries, dict) or not all(_is_source(parts) for parts in entries.values()):
+    sources, seed = (plain.get("sources"), plain.get("rotation")) if isinstance(plain, dict) else (None, None)
+    seeded = seed is None or (type(seed) is int and 0 <= seed < 1 << 64)
+    if not isinstance(sources, dict) or not all(_is_source(parts) for parts in sources.values()) or not seeded:
         raise HefError("the package does not say which weights it was made of; compile the model again")
-    return {name: [(part, count) for part, count in parts] for name, parts in entries.items()}
+    stored = SafetensorsFile.from_buffer(resource(hef, WEIGHTS))
+    gains = {}
+    for node in graph.nodes:
+        if node.op == "rms_norm" and f"{node.weight}{_GAIN}" in stored.names:
+            gains[node.weight] = read_array(stored, f"{node.weight}{_GAIN}", "F32", (node.width // node.heads,))
+    return Origin({name: [(part, count) for part, count in parts] for name, parts in sources.items()}, seed, gains)
 
 
 def _is_source(parts: object) -> bool:
@@ -86,14 +107,15 @@ def _is_source(parts: object) -> bool:
     )
 
 
-def model_resources(graph: Graph, weights: QuantisedWeights, sources: Sources) -> dict[str, bytes]:
+def model_resources(graph: Graph, weights: QuantisedWeights, origin: Origin) -> dict[str, bytes]:
     """The resources of a package that `read_model` reads back, adapters aside."""
     arrays: dict[str, NDArray[np.generic]] = {}
     for name, linear in weights.linears.items():
         arrays |= linear_arrays(name, linear)
     arrays |= weights.norms
+    arrays |= {f"{name}{_GAIN}": gain for name, gain in origin.gains.items()}
     described = json.loads(graph.to_json())
-    described["sources"] = sources
+    described |= {"sources": origin.sources, "rotation": origin.rotation}
     described["ranges"] = {name: [of.scale, of.zero_point, of.bits] for name, of in weights.ranges.items()}
     return {
         EMBEDDINGS: weights.table.astype("<u2").tobytes(),
@@ -122,11 +144,7 @@ def network_groups(
     """
     kinds = [("prefill", chunk), ("tbt", 1)][: 2 if graph.generates else 1]
     prefixes = [f"{name}__" for name in (BASE, *adapters)] if adapters else [""]
-    return tuple(
-        _group(f"{prefix}{kind}", graph, ranges, context, rows)
-        for prefix in prefixes
-        for kind, rows in kinds
-    )
+    return tuple(_group(f"{prefix}{kind}", graph, ranges, context, rows) for prefix in prefixes for kind, rows in kinds)
 
 
 def _group(name: str, graph: Graph, ranges: Mapping[str, Quantisation], context: int, rows: int) -> NetworkGroup:

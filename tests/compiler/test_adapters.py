@@ -1,5 +1,7 @@
 """Adapters from a file into a package: what they mean, what they cost, and what is refused."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import gguf
@@ -9,12 +11,13 @@ import pytest
 
 from hollama.compiler import CompileSettings, compile_package, read_adapter
 from hollama.compiler.adapters import attach
-from hollama.compiler.pipeline import layer_sources, open_checkpoint, read_weights
-from hollama.errors import CompileError
-from hollama.formats.hef import Hef
+from hollama.compiler.pipeline import open_checkpoint, origin_of, read_weights
+from hollama.compiler.rotation import rotate
+from hollama.errors import CompileError, HefError
+from hollama.formats.hef import GRAPH, Hef, write_hef
 from hollama.formats.package import read_info
 from hollama.formats.package_adapters import read_adapters
-from hollama.formats.package_weights import read_model
+from hollama.formats.package_weights import model_resources, read_model, read_origin
 from hollama.ir.floating import FloatAdapter, FloatArithmetic
 from hollama.ir.interpreter import Segment, run
 from hollama.ir.quantised import QuantisedAdapter, QuantisedArithmetic
@@ -54,7 +57,7 @@ def test_a_float_adapter_is_the_merged_model(tmp_path, architecture):
     checkpoint = open_checkpoint(source)
     graph, fused = checkpoint.architecture.build(checkpoint.shape)
     weights = read_weights(graph, fused, checkpoint)
-    pairs = attach(graph, layer_sources(checkpoint, graph, fused), adapter, checkpoint.architecture)
+    pairs = attach(graph, origin_of(checkpoint, graph, fused), adapter, checkpoint.architecture)
     merged = {name: weights[name] + (pairs[name].up @ pairs[name].down if name in pairs else 0) for name in weights}
 
     def logits(weights, adapter):
@@ -66,6 +69,49 @@ def test_a_float_adapter_is_the_merged_model(tmp_path, architecture):
     assert np.abs(beside - logits(weights, None)).max() > 0.5
 
 
+def test_an_adapter_turns_with_its_base(tmp_path):
+    """QuaRot's bases, as a package remembers them: base and adapter turned give the logits of both unturned."""
+    source = random_checkpoint(tmp_path / "base")
+    random_lora(tmp_path / "lora", source)
+    checkpoint, adapter = open_checkpoint(source), read_adapter("a", tmp_path / "lora", SPECS)
+    graph, fused = checkpoint.architecture.build(checkpoint.shape)
+    weights = read_weights(graph, fused, checkpoint)
+    turned = rotate(graph, weights, 3)
+    plain = origin_of(checkpoint, graph, fused)
+    origin = replace(plain, rotation=3, gains={name: weights[name] for name in turned.folded})
+
+    def logits(weights, origin):
+        arithmetic = FloatArithmetic(graph, weights, checkpoint.shape.signed_theta)
+        lora = FloatAdapter(attach(graph, origin, adapter, checkpoint.architecture))
+        return run(graph, arithmetic, [Segment(arithmetic.cache(9), 0, list(range(9)), range(9), lora)])
+
+    np.testing.assert_allclose(logits(turned, origin), logits(weights, plain), rtol=1e-2, atol=1e-2)
+
+
+def test_the_bases_are_read_back(folder, tmp_path):
+    with Hef.open(folder / "base.hef") as hef:
+        graph, weights = read_model(hef)
+        gains = {"0.attention_norm": np.arange(64, dtype=np.float32)}
+        origin = replace(read_origin(hef, graph), rotation=5, gains=gains)
+        resources = {**hef.resources, **model_resources(graph, weights, origin)}
+        write_hef(tmp_path / "m.hef", network_groups=[], resources=resources)
+    with Hef.open(tmp_path / "m.hef") as hef:
+        found = read_origin(hef, graph)
+    assert (found.rotation, found.sources) == (5, origin.sources)
+    np.testing.assert_array_equal(found.gains.pop("0.attention_norm"), gains["0.attention_norm"])
+    assert not found.gains
+
+
+@pytest.mark.parametrize("lie", [{"sources": None}, {"sources": {"x": [["a"]]}}, {"rotation": -1}, {"rotation": "1"}])
+def test_a_package_that_lies_about_its_origin_is_refused(folder, tmp_path, lie):
+    with Hef.open(folder / "base.hef") as hef:
+        graph, _ = read_model(hef)
+        plain = {**json.loads(bytes(hef.resources[GRAPH])), **lie}
+        write_hef(tmp_path / "m.hef", network_groups=[], resources={**hef.resources, GRAPH: json.dumps(plain).encode()})
+    with Hef.open(tmp_path / "m.hef") as hef, pytest.raises(HefError, match="which weights it was made of"):
+        read_origin(hef, graph)
+
+
 def test_a_quantised_adapter_is_near_the_float_one(folder):
     with Hef.open(folder / "both.hef") as hef:
         graph, weights = read_model(hef)
@@ -73,7 +119,7 @@ def test_a_quantised_adapter_is_near_the_float_one(folder):
     checkpoint = open_checkpoint(folder / "base")
     _, fused = checkpoint.architecture.build(checkpoint.shape)
     file = read_adapter("one", folder / "one", SPECS)
-    float_one = FloatAdapter(attach(graph, layer_sources(checkpoint, graph, fused), file, checkpoint.architecture))
+    float_one = FloatAdapter(attach(graph, origin_of(checkpoint, graph, fused), file, checkpoint.architecture))
     ranges = {node.name: weights.ranges[node.inputs[0]] for node in graph.linears()}
     arithmetic = QuantisedArithmetic(graph, weights, 64)
     plain, exact, found = (
@@ -125,7 +171,7 @@ def test_the_rows_of_a_gguf_adapter_are_put_into_halves(tmp_path):
     a, b = np.ones((1, 64), np.float32), np.arange(heads * size, dtype=np.float32)[:, None]
     paired = b.reshape(heads, 2, size // 2, 1).swapaxes(1, 2).reshape(b.shape)  # as llama.cpp's converter does
     file = read_adapter("a", gguf_lora(tmp_path / "a.gguf", "blk.1.attn_q.weight", a, paired), SPECS)
-    pairs = attach(graph, layer_sources(checkpoint, graph, fused), file, checkpoint.architecture)
+    pairs = attach(graph, origin_of(checkpoint, graph, fused), file, checkpoint.architecture)
     np.testing.assert_array_equal(pairs["1.qkv"].up[: len(b)], b)
     assert list(pairs) == ["1.qkv"]
 

@@ -11,7 +11,7 @@ from hollama.compiler.pipeline import open_checkpoint, read_weights
 from hollama.errors import CompileError, HefError
 from hollama.formats.hef import Hef, write_hef
 from hollama.formats.package import read_config, read_info, read_tokenizer
-from hollama.formats.package_weights import model_resources, read_model
+from hollama.formats.package_weights import Origin, model_resources, read_model
 from hollama.ir.floating import FloatArithmetic
 from hollama.ir.interpreter import Segment, run
 from hollama.ir.quantised import QuantisedArithmetic
@@ -103,7 +103,7 @@ def test_a_query_range_that_kernels_do_not_know_is_refused(tmp_path):
         graph, weights = read_model(hef)
         query = next(node for node in graph.nodes if node.op == "attention").inputs[0]
         ranges = {**weights.ranges, query: golden.Quantisation(0.01, 32767, 16)}
-        resources = {**hef.resources, **model_resources(graph, replace(weights, ranges=ranges), {})}
+        resources = {**hef.resources, **model_resources(graph, replace(weights, ranges=ranges), Origin({}))}
         write_hef(tmp_path / "other.hef", network_groups=[], resources=resources)
     with Hef.open(tmp_path / "other.hef") as hef, pytest.raises(HefError, match="zero point 32768"):
         read_model(hef)
