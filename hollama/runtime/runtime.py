@@ -209,7 +209,8 @@ class Runtime:
 
     def _wanted_context(self, given: Mapping[str, Any]) -> int:
         """Tokens; what nobody bounds is what the package was compiled for."""
-        return max(given.get("num_ctx", self._settings.context_length or UNBOUNDED), SMALLEST_CONTEXT)
+        wanted: int = given.get("num_ctx", self._settings.context_length or UNBOUNDED)
+        return max(wanted, SMALLEST_CONTEXT)
 
 
 def _key(model: StoredModel) -> str:
