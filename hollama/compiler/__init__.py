@@ -1,6 +1,6 @@
-"""From a checkpoint to a HEF package: read -> calibrate -> quantise -> write.
+"""From a checkpoint to a HEF package: read -> calibrate -> quantise -> write. Adapters are added to a package.
 
-Rooms to come: rotation (QuaRot), GPTQ, HAR archives, LoRA adapters.
+Rooms to come: rotation (QuaRot), GPTQ, HAR archives.
 """
 
 from hollama.compiler.adapters import read_adapter

@@ -18,7 +18,7 @@ real = r * g * w. So w * g is in [-126, 126], an int8, and the whole row accumul
     acc = sum over k of (q_k - z) * w_k * g_group(k)             |acc| < 2^31 for 8-bit inputs, < 2^40 for 16-bit ones
     y   = f32(acc) * f32(s * r)          and then  y = y + bias  where there is a bias
 
-An encoder's weights have 8 bits, w in [-127, 127], and no groups: the same with g = 1.
+An encoder's weights, and an adapter's down to the rank, have 8 bits, w in [-127, 127], and no groups: as with g = 1.
 
 RMS norm of n values. With m = max |x| and m = f * 2^e, f in [0.5, 1) (e = 0 where m = 0):
 
