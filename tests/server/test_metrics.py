@@ -55,7 +55,7 @@ async def test_running_and_waiting_are_what_they_are(
     desk: Desk = await start(num_parallel=1)
     options = {"num_predict": 400}
     asked = [asyncio.ensure_future(desk.client.generate("noise", "x", options=options)) for _ in range(3)]
-    await until(lambda: bool(desk.runtime.residents()) and desk.runtime.residents()[0].waiting == 2, 20)
+    await until(lambda: [(one.running, one.waiting) for one in desk.runtime.residents()] == [(1, 2)], 20)
     counted = await scrape(desk)
     assert counted["hollama_jobs_running", "noise:latest"] == 1
     assert counted["hollama_jobs_waiting", "noise:latest"] == 2

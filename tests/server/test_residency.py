@@ -80,14 +80,17 @@ async def test_more_than_fit_at_once_wait_their_turn(start: Start, install: Star
     ended: list[int] = []
 
     async def ask(number: int) -> None:
-        await desk.client.generate("noise", "x" * (number + 1), options={"num_predict": 20})
+        await desk.client.generate("noise", "x" * (number + 1), options={"num_predict": 100})
         ended.append(number)
+
+    def queued() -> int:
+        (resident,) = desk.runtime.residents()
+        return resident.running + resident.waiting
 
     tasks = []
     for number in range(5):
         tasks.append(asyncio.ensure_future(ask(number)))
-        await asyncio.sleep(0.02)
-    await until(lambda: desk.runtime.residents()[0].running == 2)
+        await until(lambda: queued() > len(tasks) - 1 or bool(ended), 20)
     await asyncio.gather(*tasks)
     assert sorted(ended[:2]) == [0, 1] and ended[-1] == 4
     assert max(map(len, desk.device.loads[0].steps)) == 2
