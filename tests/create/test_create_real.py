@@ -76,10 +76,11 @@ async def test_real_folder(store: Store, shared: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_real_refusal(store: Store, shared: Path) -> None:
+async def test_real_refusal(store: Store, tmp_path: Path, make_gguf: Any) -> None:
     """An architecture that the compiler does not know: its own words, and no model."""
-    with pytest.raises(CompileError, match='unsupported architecture "gpt2"'):
-        await made(store, {"m.gguf": shared / "data/derived/tinytalk/tinytalk-chat.q4_0.gguf"})
+    (tmp_path / "m.gguf").write_bytes(make_gguf(architecture="mamba"))
+    with pytest.raises(CompileError, match='unsupported architecture "mamba"'):
+        await made(store, {"m.gguf": tmp_path / "m.gguf"})
     assert store.models() == []
     assert list((store.root / "hef").iterdir()) == []
 
