@@ -12,7 +12,8 @@ from hollama.compiler.adapters import AdapterFile, QuantisedFile, attach, quanti
 from hollama.compiler.calibration import DEFAULT_TEXT, windows_of
 from hollama.compiler.pipeline import CompileSettings, Progress, compile_checkpoint, open_checkpoint, origin_of
 from hollama.errors import CompileError
-from hollama.formats.hef import Content, Hef, write_hef
+from hollama.formats.files import Content
+from hollama.formats.hef import Hef, write_hef
 from hollama.formats.hef_container import MAGIC
 from hollama.formats.package import read_info, read_tokenizer
 from hollama.formats.package_adapters import adapter_resource

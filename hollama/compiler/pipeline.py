@@ -19,7 +19,8 @@ from hollama.compiler.huggingface import open_huggingface
 from hollama.compiler.rounding import round_linear
 from hollama.compiler.rounding_bytes import round_bytes
 from hollama.errors import CompileError
-from hollama.formats.hef import CONFIG, TOKENIZER, write_hef
+from hollama.formats.files import Content
+from hollama.formats.hef import CONFIG, TOKENIZER, NetworkGroup, write_hef
 from hollama.formats.package import FORMAT
 from hollama.formats.package_weights import Origin, model_resources, network_groups
 from hollama.ir.floating import FloatArithmetic
@@ -51,18 +52,35 @@ def compile_checkpoint(source: Path, target: Path, settings: CompileSettings, pr
     Raises CompileError for a checkpoint that cannot be compiled, FormatError for files that lie.
     """
     progress("reading checkpoint", 0, 0)
-    checkpoint = open_checkpoint(source)
+    model = optimise(open_checkpoint(source), settings, progress)
+    progress("writing package", 0, 0)
+    write_hef(target, network_groups=model.groups, resources=model.resources)
+
+
+@dataclass(frozen=True)
+class Optimised:
+    """A quantised model as it goes into a package, and what calibration saw."""
+
+    groups: tuple[NetworkGroup, ...]
+    resources: Mapping[str, Content]
+    statistics: Mapping[str, Any]
+
+
+def optimise(checkpoint: Checkpoint, settings: CompileSettings, progress: Progress) -> Optimised:
+    """Quantise a checkpoint. Raises CompileError, which names the tensor."""
     graph, sources = checkpoint.architecture.build(checkpoint.shape)
     weights = read_weights(graph, sources, checkpoint)
     ranges = _calibrate(checkpoint, graph, weights, settings, progress)
     quantised = quantise(graph, weights, ranges, checkpoint, settings.group_size, progress)
-    progress("writing package", 0, 0)
     context = min(settings.context, checkpoint.shape.context)
     chunk = min(settings.prefill_chunk, context) if graph.generates else context
-    resources = {TOKENIZER: checkpoint.tokenizer, CONFIG: _config(checkpoint, graph, weights, context, chunk)}
+    resources: dict[str, Content] = {
+        TOKENIZER: checkpoint.tokenizer,
+        CONFIG: _config(checkpoint, graph, weights, context, chunk),
+    }
     groups = network_groups(graph, quantised.ranges, context, chunk)
     resources |= model_resources(graph, quantised, origin_of(checkpoint, graph, sources))
-    write_hef(target, network_groups=groups, resources=resources)
+    return Optimised(groups, resources, statistics_of(ranges))
 
 
 def origin_of(checkpoint: Checkpoint, graph: Graph, sources: Mapping[str, Fused]) -> Origin:
@@ -85,25 +103,28 @@ def open_checkpoint(source: Path) -> Checkpoint:
 
 def read_weights(graph: Graph, sources: Mapping[str, Fused], checkpoint: Checkpoint) -> dict[str, F32]:
     """The graph's weights in float32, parts joined. Raises CompileError for what is missing or misshapen."""
-    shape, tensors = checkpoint.shape, checkpoint.tensors
     weights: dict[str, F32] = {}
-    widths = {node.name: node.width for node in graph.nodes}
     for node in graph.nodes:
-        if not node.weight:
-            continue
-        parts = sources[node.weight].parts
-        if node.op in ("rms_norm", "layer_norm", "position"):
-            weights |= _unquantised(node, parts[0], checkpoint)
-            continue
-        rows = [shape.vocab] if node.op == "embed" else _rows(checkpoint, node.width, parts)
-        inputs = node.width if node.op == "embed" else widths[node.inputs[0]]
-        matrices = [weight(tensors, f"{part}.weight", (n, inputs)) for part, n in zip(parts, rows, strict=True)]
-        weights[node.weight] = matrices[0] if len(matrices) == 1 else np.concatenate(matrices)
-        if first_row := sources[node.weight].first_row:
-            weights[node.weight] = weights[node.weight] + _first_row(tensors, f"{first_row}.weight", node.width)
-        if node.bias:
-            biases = [weight(tensors, f"{part}.bias", (n,)) for part, n in zip(parts, rows, strict=True)]
-            weights[f"{node.weight}.bias"] = np.concatenate(biases)
+        weights |= read_node(node, graph, sources, checkpoint)
+    return weights
+
+
+def read_node(node: Node, graph: Graph, sources: Mapping[str, Fused], checkpoint: Checkpoint) -> dict[str, F32]:
+    """One node's weights, as `read_weights` has them."""
+    if not node.weight:
+        return {}
+    shape, tensors, parts = checkpoint.shape, checkpoint.tensors, sources[node.weight].parts
+    if node.op in ("rms_norm", "layer_norm", "position"):
+        return _unquantised(node, parts[0], checkpoint)
+    rows = [shape.vocab] if node.op == "embed" else _rows(checkpoint, node.width, parts)
+    inputs = node.width if node.op == "embed" else graph.by_name[node.inputs[0]].width
+    matrices = [weight(tensors, f"{part}.weight", (n, inputs)) for part, n in zip(parts, rows, strict=True)]
+    weights = {node.weight: matrices[0] if len(matrices) == 1 else np.concatenate(matrices)}
+    if first_row := sources[node.weight].first_row:
+        weights[node.weight] = weights[node.weight] + _first_row(tensors, f"{first_row}.weight", node.width)
+    if node.bias:
+        biases = [weight(tensors, f"{part}.bias", (n,)) for part, n in zip(parts, rows, strict=True)]
+        weights[f"{node.weight}.bias"] = np.concatenate(biases)
     return weights
 
 
@@ -148,6 +169,14 @@ def _calibrate(
         raise CompileError("the tokenizer does not fit the model: its token ids exceed the embedding table")
     arithmetic = FloatArithmetic(graph, weights, checkpoint.shape.signed_theta)
     return calibrate(graph, arithmetic, windows, lambda done, of: progress("calibrating", done, of))
+
+
+def statistics_of(ranges: Mapping[str, Quantisation]) -> dict[str, Any]:
+    """Of each quantised value, what calibration chose to cover."""
+    return {
+        name: {"bits": of.bits, "low": -of.zero_point * of.scale, "high": (of.top - of.zero_point) * of.scale}
+        for name, of in ranges.items()
+    }
 
 
 def quantise(

@@ -1,11 +1,11 @@
-"""Map a file read-only; write a file so that it is either whole or absent. Knows no format."""
+"""Map a file read-only; write a file piece by piece, so that it is either whole or absent. Knows no format."""
 
 from __future__ import annotations
 
 import mmap
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -13,6 +13,9 @@ from typing import BinaryIO
 import xxhash
 
 _PIECE = 32 << 20  # bytes
+_CHUNK = 1 << 20
+
+Content = bytes | memoryview | Path | Iterable[bytes | memoryview]  # of a file within a file
 
 
 def map_file(path: Path) -> memoryview:
@@ -74,3 +77,23 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def append(content: Content, file: BinaryIO) -> tuple[int, int]:
+    """Write `content` behind what is there: its size in bytes and XXH3-64. A Path's file is never held as a whole."""
+    start, digest = file.tell(), xxhash.xxh3_64()
+    for chunk in _chunks(content):
+        digest.update(chunk)
+        file.write(chunk)
+    return file.tell() - start, digest.intdigest()
+
+
+def _chunks(content: Content) -> Iterator[bytes | memoryview]:
+    if isinstance(content, Path):
+        with content.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                yield chunk
+    elif isinstance(content, bytes | memoryview):
+        yield content
+    else:
+        yield from content

@@ -21,14 +21,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import BinaryIO
 
 import xxhash
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from hollama.errors import HefError
 from hollama.formats import hef_pb2 as pb
-from hollama.formats.files import atomic_write, hash_mapped, map_file, read_here_and_there
+from hollama.formats.files import Content, append, atomic_write, hash_mapped, map_file, read_here_and_there
 from hollama.formats.hef_container import (
     HEADER_SIZE,
     Container,
@@ -64,15 +63,12 @@ WEIGHTS = "hollama-weights.safetensors"
 
 PAGE = 4096
 ALIGNMENT = 64
-CHUNK = 1 << 20
 MAX_UINT64 = 2**64 - 1
 
 NET_FLOW, PERIPH_CALCULATION, EXTERNAL_RESOURCES, SHARED_CONFIG = 13, 26, 31, 32
 # HailoRT 5.2 knows 0 to 35 but takes 7 (a test) and 8 (only ever optional) for unsupported.
 KNOWN_EXTENSIONS = frozenset(range(36)) - {7, 8}
 OUR_EXTENSION = pb.Extension(type=0x484F, name="HOLLAMA")
-
-Content = bytes | memoryview | Path | Iterable[bytes]
 
 
 class HefProtoInvalid(HefError):
@@ -288,7 +284,7 @@ def write_hef(
         for entry, content in zip(proto.external_resources, resources.values(), strict=True):
             file.write(bytes(-file.tell() % ALIGNMENT))
             entry.offset = file.tell() - zero_point
-            entry.size, entry.xxhash = _copy(content, file)
+            entry.size, entry.xxhash = append(content, file)
         packed = proto.SerializeToString(deterministic=True)
         file.seek(HEADER_SIZE)
         file.write(packed)
@@ -340,26 +336,6 @@ def _zero_point(proto: pb.HefFile) -> int:
     for entry in bound.external_resources:
         entry.offset = entry.size = entry.xxhash = MAX_UINT64
     return -(-(HEADER_SIZE + int(bound.ByteSize())) // PAGE) * PAGE
-
-
-def _copy(content: Content, file: BinaryIO) -> tuple[int, int]:
-    """Append `content`: its size in bytes and XXH3-64."""
-    start, digest = file.tell(), xxhash.xxh3_64()
-    for chunk in _chunks(content):
-        digest.update(chunk)
-        file.write(chunk)
-    return file.tell() - start, digest.intdigest()
-
-
-def _chunks(content: Content) -> Iterator[bytes | memoryview]:
-    if isinstance(content, Path):
-        with content.open("rb") as file:
-            while chunk := file.read(CHUNK):
-                yield chunk
-    elif isinstance(content, bytes | memoryview):
-        yield content
-    else:
-        yield from content
 
 
 def _header(data: memoryview, proto: pb.HefFile, proto_size: int, ccws_size: int) -> bytes:

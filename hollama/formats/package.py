@@ -18,10 +18,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from hollama.errors import HefError
 from hollama.formats.hef import CONFIG, TOKENIZER, WEIGHTS, Hef
@@ -33,6 +33,33 @@ _LARGEST_CONFIG = 16 << 20
 _PREFILL = "__prefill"
 _ADAPTER = re.compile(r"[A-Za-z0-9](?:_?[A-Za-z0-9.-])*")
 _LONGEST_NAME = 80
+
+
+class Resources(Protocol):
+    """Files within a file by name, in its order."""
+
+    def __getitem__(self, name: str) -> memoryview:
+        """Checked for damage. Raises KeyError, FormatError."""
+        ...
+
+    def peek(self, name: str) -> memoryview:
+        """Of which little is read, unchecked. Raises KeyError."""
+        ...
+
+    def keys(self) -> Any: ...
+    def __iter__(self) -> Iterator[str]: ...
+
+
+class Package(Protocol):
+    """What holds a model: a HEF, or a HAR that becomes one."""
+
+    @property
+    def resources(self) -> Resources: ...
+
+    @property
+    def network_groups(self) -> tuple[str, ...]:
+        """Their names."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -58,7 +85,7 @@ class PackageInfo:
     adapters: tuple[str, ...] = ()
 
 
-def read_info(source: Hef | Path) -> PackageInfo:
+def read_info(source: Package | Path) -> PackageInfo:
     """Read a package's description. Raises HefError if it is no package of ours or its config lies."""
     if isinstance(source, Path):
         with Hef.open(source) as hef:
@@ -101,13 +128,13 @@ def check_adapter_name(name: str) -> str:
     return name
 
 
-def adapter_names(hef: Hef) -> tuple[str, ...]:
+def adapter_names(hef: Package) -> tuple[str, ...]:
     """In file order. Raises HefError for names that make no sense."""
     groups = [name.removesuffix(_PREFILL) for name in hef.network_groups if name.endswith(_PREFILL)]
     return tuple(check_adapter_name(name) for name in groups if name != BASE)
 
 
-def read_config(hef: Hef) -> dict[str, Any]:
+def read_config(hef: Package) -> dict[str, Any]:
     """The whole of `hailo-config.json`, Hailo's own packages included."""
     data = resource(hef, CONFIG)
     if len(data) > _LARGEST_CONFIG:
@@ -121,12 +148,12 @@ def read_config(hef: Hef) -> dict[str, Any]:
     return config
 
 
-def read_tokenizer(hef: Hef) -> bytes:
+def read_tokenizer(hef: Package) -> bytes:
     """The tokenizer resource, for the tokenizer plugin that `PackageInfo.tokenizer` names."""
     return bytes(resource(hef, TOKENIZER))
 
 
-def resource(hef: Hef, name: str) -> memoryview:
+def resource(hef: Package, name: str) -> memoryview:
     """An external resource, or a HefError that says it is missing."""
     return _find(hef.resources.__getitem__, name)
 
@@ -138,7 +165,7 @@ def _find(get: Callable[[str], memoryview], name: str) -> memoryview:
         raise HefError(f'the package has no resource "{name}"; is it a vision or speech model?') from None
 
 
-def _tensors(hef: Hef) -> tuple[tuple[str, str, tuple[int, ...]], ...]:
+def _tensors(hef: Package) -> tuple[tuple[str, str, tuple[int, ...]], ...]:
     """Of the weights only the header is read; whoever runs them checks the rest."""
     weights = SafetensorsFile.from_buffer(_find(hef.resources.peek, WEIGHTS))
     infos = ((name, weights.info(name)) for name in weights.names)

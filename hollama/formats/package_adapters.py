@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hollama.errors import HefError
-from hollama.formats.hef import Hef
-from hollama.formats.package import adapter_names, resource
+from hollama.formats.package import Package, adapter_names, resource
 from hollama.formats.package_weights import linear_arrays, read_array, read_linear
 from hollama.formats.safetensors import SafetensorsFile, safetensors_chunks
 from hollama.ir.graph import Graph
@@ -35,7 +34,7 @@ def adapter_resource(name: str, pairs: Pairs) -> tuple[str, bytes]:
     return _resource(name), b"".join(safetensors_chunks(arrays))
 
 
-def read_adapters(hef: Hef, graph: Graph) -> dict[str, Pairs]:
+def read_adapters(hef: Package, graph: Graph) -> dict[str, Pairs]:
     """Map the adapters of a package, by name. Raises HefError, SafetensorsError."""
     return {name: _read_adapter(hef, graph, name) for name in adapter_names(hef)}
 
@@ -50,7 +49,7 @@ def _arrays(node: str, pair: QuantisedPair) -> dict[str, NDArray[np.generic]]:
     return {**layers, f"{node}{_BETWEEN}": between}
 
 
-def _read_adapter(hef: Hef, graph: Graph, name: str) -> Pairs:
+def _read_adapter(hef: Package, graph: Graph, name: str) -> Pairs:
     stored = SafetensorsFile.from_buffer(resource(hef, _resource(name)))
     inputs = {node.name: graph.by_name[node.inputs[0]].width for node in graph.linears()}
     changed = [tensor.removesuffix(_BETWEEN) for tensor in stored.names if tensor.endswith(_BETWEEN)]

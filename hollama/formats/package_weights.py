@@ -27,9 +27,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hollama.errors import HefError
-from hollama.formats.hef import EMBEDDINGS, GRAPH, ROPE_THETA, WEIGHTS, Hef
+from hollama.formats.files import Content
+from hollama.formats.hef import EMBEDDINGS, GRAPH, ROPE_THETA, WEIGHTS
 from hollama.formats.hef_groups import Cache, NetworkGroup, Tensor
-from hollama.formats.package import BASE, resource
+from hollama.formats.package import BASE, Package, resource
 from hollama.formats.safetensors import SafetensorsFile, safetensors_chunks
 from hollama.ir.graph import Graph, Node
 from hollama.ir.quantised import QuantisedWeights
@@ -41,7 +42,7 @@ _LARGEST_GRAPH = 64 << 20
 _QUERY_ZERO = 1 << 15
 
 
-def read_model(hef: Hef) -> tuple[Graph, QuantisedWeights]:
+def read_model(hef: Package) -> tuple[Graph, QuantisedWeights]:
     """Map the model of a package; arrays stay in the file. Raises HefError, GraphError or SafetensorsError.
 
     Shapes and ranges are checked here, the packed weights by whoever reads them all anyway: they are most of the file.
@@ -85,7 +86,7 @@ class Origin:
     gains: Mapping[str, F32] = field(default_factory=dict)
 
 
-def read_origin(hef: Hef, graph: Graph) -> Origin:
+def read_origin(hef: Package, graph: Graph) -> Origin:
     """Raises HefError, for older packages too; SafetensorsError."""
     plain = json.loads(bytes(resource(hef, GRAPH)))
     sources, seed = (plain.get("sources"), plain.get("rotation")) if isinstance(plain, dict) else (None, None)
@@ -107,7 +108,7 @@ def _is_source(parts: object) -> bool:
     )
 
 
-def model_resources(graph: Graph, weights: QuantisedWeights, origin: Origin) -> dict[str, bytes]:
+def model_resources(graph: Graph, weights: QuantisedWeights, origin: Origin) -> dict[str, Content]:
     """The resources of a package that `read_model` reads back, adapters aside."""
     arrays: dict[str, NDArray[np.generic]] = {}
     for name, linear in weights.linears.items():
@@ -118,10 +119,10 @@ def model_resources(graph: Graph, weights: QuantisedWeights, origin: Origin) -> 
     described |= {"sources": origin.sources, "rotation": origin.rotation}
     described["ranges"] = {name: [of.scale, of.zero_point, of.bits] for name, of in weights.ranges.items()}
     return {
-        EMBEDDINGS: weights.table.astype("<u2").tobytes(),
+        EMBEDDINGS: weights.table.astype("<u2", copy=False).reshape(-1).view(np.uint8).data,
         ROPE_THETA: weights.theta.astype("<f4").tobytes(),
         GRAPH: json.dumps(described, separators=(",", ":")).encode(),
-        WEIGHTS: b"".join(safetensors_chunks(arrays)),
+        WEIGHTS: list(safetensors_chunks(arrays)),  # views: the weights are in memory once
     }
 
 
