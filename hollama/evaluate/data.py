@@ -13,6 +13,7 @@ import importlib.util
 import io
 import json
 import lzma
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,7 +122,7 @@ def read_text(path: Path) -> str:
     try:
         with _UNPACK.get(path.suffix, _open)(path) as stream:
             data = stream.read(_LARGEST + 1)
-    except (OSError, EOFError, lzma.LZMAError) as error:
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise EvaluationError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     if len(data) > _LARGEST:
         raise EvaluationError(f"{path} holds more than {_LARGEST >> 20} MiB; cut it")

@@ -64,7 +64,7 @@ def plain(page: str) -> str:
 
 
 def item(doc: Any, coder: Coder) -> Item:
-    words, size = len(re.split(r"\s+", doc)), len(doc.encode())
+    words, size = len(re.split(r"\s+", doc)), len(doc.encode("utf-8", "replace"))
 
     def judge(answers: Sequence[Answer]) -> Values:
         return {"logprob": sum(answer.logprob for answer in answers), "words": words, "bytes": size}

@@ -1,0 +1,125 @@
+"""What `hollama eval` prints and refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from hollama.cli.main import main
+from hollama.errors import EvaluationError
+from hollama.evaluate.data import FileSource
+from hollama.evaluate.evaluation import Outcome, Plan, evaluate
+from hollama.evaluate.metrics import Metric
+from hollama.evaluate.report import Device, Report, as_json, device_rows, markdown, quality
+from hollama.evaluate.subject import Subject
+from hollama.evaluate.tasks import TASKS
+from hollama.plugins import load_plugins
+from tests.checkpoints import random_checkpoint
+
+TEXT = "A cat sat by the sea and counted the boats until it was dark. " * 4
+
+
+def refused(capsys, *words: str) -> str:
+    assert main(["eval", *words]) == 1
+    return capsys.readouterr().err
+
+
+def test_the_help_names_every_task(capsys):
+    assert main(["eval", "--help"]) == 0
+    said = capsys.readouterr().out
+    assert all(re.search(rf"^  {name} +{re.escape(task.summary)}$", said, re.M) for name, task in TASKS.items())
+    assert "examples:" in said
+
+
+def test_float_beside_quantised_with_speed_and_memory(package, checkpoint, write, tmp_path, capsys):
+    words = [str(package), "--float", str(checkpoint), "--tasks", f"text={write('a.txt', TEXT)}", "--limit", "2"]
+    assert main(["eval", *words, "--json", str(tmp_path / "figures.json")]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"^TASK +ITEMS +METRIC +FLOAT +QUANTISED +CHANGE$", said, re.M)
+    assert re.search(
+        r"^text \(windows of 64\) +2 +perplexity +\d+\.\d{3} ± \S+ +\d+\.\d{3} ± \S+ +x \d\.\d{3}$", said, re.M
+    )
+    found = json.loads((tmp_path / "figures.json").read_text())
+    (metric,) = found["tasks"][0]["metrics"]
+    assert metric["quantised"]["value"] == pytest.approx(metric["float"]["value"], rel=0.2)
+    assert metric["quantised"]["value"] != metric["float"]["value"]
+    device = found["device"]
+    assert device["ttft"] > 0 < device["decode_tps"]
+    assert device["kv_cache_bytes"] == 64 * 2 * 2 * 2 * 16  # tokens; keys and values, layers, heads, their size
+    assert device["package_bytes"] == package.stat().st_size
+
+
+def test_a_checkpoint_alone_runs_in_float_and_markdown_is_markdown(checkpoint, write, capsys):
+    words = [
+        str(checkpoint),
+        "--tasks",
+        f"text={write('a.txt', TEXT)}",
+        "--context",
+        "32",
+        "--limit",
+        "1",
+        "--markdown",
+    ]
+    assert main(["eval", *words]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "checkpoint in float32, context 32"
+    assert lines[2:4] == ["| TASK | ITEMS | METRIC | FLOAT |", "| --- | ---: | ---: | ---: |"]
+    assert lines[4].startswith("| text (windows of 32) | 1 | perplexity |")
+
+
+def test_mistakes_are_explained(package, checkpoint, write, capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOLLAMA_MODELS", str(tmp_path / "models"))
+    text, model = str(write("a.txt", TEXT)), str(package)
+    assert "--tasks names no task; there are: wikitext, c4, text" in refused(capsys, model)
+    assert 'there is no task "glue"' in refused(capsys, model, "--tasks", "glue=x")
+    assert "named twice" in refused(capsys, model, "--tasks", f"text={text},text={text}")
+    assert "there is no file 'nowhere'; for a data set" in refused(capsys, model, "--tasks", "text=nowhere")
+    assert "text needs a file: --tasks text=FILE" in refused(capsys, model, "--tasks", "text")
+    assert "there is no nowhere.hef" in refused(capsys, "nowhere.hef", "--tasks", f"text={text}")
+    assert "'nobody:latest' not found" in refused(capsys, "nobody", "--tasks", f"text={text}")
+    assert "a checkpoint itself" in refused(capsys, str(checkpoint), "--float", "x", "--tasks", f"text={text}")
+    assert "context of 64 tokens, 65 were asked" in refused(capsys, model, "--context", "65", "--tasks", f"text={text}")
+    assert "do not fit a context of 64" in refused(capsys, model, "--tasks", f"gsm8k={write('g.jsonl', SUM)}")
+
+
+SUM = '{"question": "1 + 1?", "answer": "#### 2"}'
+
+
+def test_models_with_different_tokens_are_not_compared(package, write, tmp_path):
+    other = random_checkpoint(tmp_path / "other")
+    settings = json.loads((other / "tokenizer.json").read_text())
+    settings["normalizer"] = {"type": "Lowercase"}
+    (other / "tokenizer.json").write_text(json.dumps(settings))
+    subjects = (Subject(other, "", 64), Subject(package, "emulator", 64))
+    plan = Plan(subjects, {"text": FileSource(write("a.txt", TEXT))})
+    with pytest.raises(EvaluationError, match="different tokens"):
+        evaluate(plan, load_plugins(), lambda *step: None)
+
+
+def test_table_1_of_the_whitepaper():
+    outcomes = [
+        Outcome("hellaswag", "0-shot", 10042, {"float": [Metric("acc_norm", 0.6606, 0.0047, True)],
+                                               "quantised": [Metric("acc_norm", 0.643, 0.0048, True)]}),
+        Outcome("wikitext", "", 140, {"float": [Metric("perplexity", 10.08, 0.1)],
+                                      "quantised": [Metric("perplexity", 10.5, None)]}),
+    ]  # fmt: skip
+    device = Device(96, 0.289, 332.2, 9.45, 2048, 58 << 20, 1 << 30, 1288490188, 2 << 30)
+    models = {"float": "qwen2", "quantised": "qwen2.hef"}
+    report = Report(models, "hailo10h", "W4A8KV8", 1_500_000_000, 2048, outcomes, device)
+    assert quality(report)[1:] == [
+        ["hellaswag (0-shot)", "10042", "acc_norm", "66.06 ± 0.92 %", "64.30 ± 0.94 %", "-1.76"],
+        ["wikitext", "140", "perplexity", "10.080 ± 0.196", "10.500", "x 1.042"],
+    ]
+    assert device_rows(device)[1:5] == [
+        ["TTFT, 96 tokens", "289.0 ms"],
+        ["prefill", "332.2 tokens/s"],
+        ["decode", "9.4 tokens/s"],
+        ["KV cache", "2048 tokens, 58.0 MiB"],
+    ]
+    assert markdown([["a|b", "c"], ["1", "2"]]) == ["| a\\|b | c |", "| --- | ---: |", "| 1 | 2 |"]
+    assert json.loads(json.dumps(as_json(report)))["tasks"][1]["metrics"][0]["quantised"] == {
+        "value": 10.5,
+        "stderr": None,
+    }
