@@ -61,6 +61,10 @@ class HefError(FormatError):
     pass
 
 
+class HarError(FormatError):
+    pass
+
+
 class SafetensorsError(FormatError):
     pass
 
