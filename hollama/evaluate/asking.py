@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from hollama.engine import End, Engine, Job, Scored
 from hollama.evaluate.coder import Coder
@@ -30,7 +30,6 @@ class _Silence:
 class Asker:
     engine: Engine
     coder: Coder
-    _silence: _Silence = field(default_factory=_Silence)
 
     async def item(self, item: Item) -> Values:
         """Raises RequestError, BackendError."""
@@ -44,7 +43,7 @@ class Asker:
             return Answer(greedy=True)
         job = Job(
             (*request.context, *request.continuation),
-            self._silence,
+            _Silence(),
             _OPTIONS,
             top_logprobs=1 if request.greedy else None,
             scored_from=len(request.context),

@@ -77,10 +77,14 @@ class FileSource:
 
 @dataclass(frozen=True)
 class HubSource:
-    """A data set of the Hugging Face hub, or a folder of one, through Hugging Face's own library."""
+    """A data set of the Hugging Face hub, or a folder of one, through Hugging Face's own library.
+
+    `file` is the one that holds the split, where all files together would be too much to fetch.
+    """
 
     name: str
     config: str | None = None
+    file: str | None = None
 
     def rows(self, split: str) -> list[Row]:
         if not importlib.util.find_spec("datasets"):
@@ -90,7 +94,8 @@ class HubSource:
             )
         datasets = importlib.import_module("datasets")
         try:
-            return list(datasets.load_dataset(self.name, self.config, split=split))
+            chosen = {"data_files": {split: self.file}, "verification_mode": "no_checks"} if self.file else {}
+            return list(datasets.load_dataset(self.name, self.config, split=split, **chosen))
         except Exception as error:  # the library's own, the network's, the file system's
             reason = str(error).split("\n")[0]
             raise EvaluationError(

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Measure how good a model is: an installed one, a .hef file, or a checkpoint, which runs in float32.\n"
         "With --float the checkpoint that the package was made of stands beside it, asked the same tokens.\n"
         "Figures come with the half width of their 95 % interval; speed and memory are those of this machine.\n\n"
-        f"tasks (TASK=FILE; TASK alone, or TASK=hf:NAME, asks the Hugging Face hub):\n{listed}\n\n"
+        f"tasks (TASK=FILE; TASK alone, or TASK=hf:NAME[:CONFIG], asks the Hugging Face hub):\n{listed}\n\n"
         "Protocols are lm-evaluation-harness's; those of wikitext, c4 and text are GPTQ's, a window being as long as\n"
         "the context (the KV cache). A killed run with --results goes on where it ended.",
         "hollama eval hollie --tasks text=notes.txt",
@@ -105,7 +105,7 @@ def _source(name: str, place: str, given: bool) -> Source:
     hub = TASKS[name].hub
     if place.startswith(_HUB):
         dataset, _, config = place.removeprefix(_HUB).partition(":")
-        return HubSource(dataset, config or (hub.config if hub and hub.name == dataset else None))
+        return HubSource(dataset, config or None)
     if given:
         if not Path(place).exists():
             raise UsageError(f"{name}: there is no file {place!r}; for a data set of the hub write {name}={_HUB}NAME")
