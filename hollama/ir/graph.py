@@ -193,8 +193,12 @@ def _verify(graph: Graph) -> None:
 
 def _fits(graph: Graph, node: Node, inputs: list[int]) -> bool:
     match node.op:
-        case "embed" | "position" | "linear":
+        case "embed" | "linear":
             return node.width > 0
+        case "position":
+            return node.width > 0 and node.heads == 1
+        case "layer_norm":
+            return inputs[0] == node.width and node.heads == 1
         case "slice":
             return 0 < node.width <= inputs[0] - node.start
         case "rms_norm":
