@@ -36,7 +36,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Report:
-    """`models` are the paths by kind, "float" and "quantised"; `scheme` is the package's, such as W4A8KV8; the
+    """`models` are the names by kind, "float" and "quantised"; `scheme` is the package's, such as W4A8KV8; the
     backend and it are empty where there is a checkpoint only."""
 
     models: Mapping[str, str]

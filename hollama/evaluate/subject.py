@@ -17,6 +17,7 @@ from hollama.formats.package import read_info, read_tokenizer
 from hollama.interfaces import LoadedModel, Tokenizer
 from hollama.plugins import Plugins
 
+_GGUF = b"GGUF"
 _BLOCK = 1 << 20
 _SPARE = 2  # contexts beside those at work, whose beginnings the next items may share
 
@@ -63,12 +64,20 @@ class Subject:
 
 
 def subject(path: Path, backend: str, context: int | None) -> Subject:
-    """A package or a checkpoint, by its name. Raises EvaluationError for a context that it does not have."""
-    package = path.suffix == ".hef"
+    """A checkpoint is a folder or a GGUF file, anything else a package: in the store its name does not tell.
+
+    Raises EvaluationError for a context that it does not have; FormatError, CompileError, OSError.
+    """
+    package = path.is_file() and not _is_gguf(path)
     most = read_info(path).context if package else open_checkpoint(path).shape.context
     if context and not 2 <= context <= most:
         raise EvaluationError(f"{path} has a context of {most} tokens, {context} were asked for; expected 2 to {most}")
     return Subject(path, backend if package else "", context or most)
+
+
+def _is_gguf(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(len(_GGUF)) == _GGUF
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -69,6 +69,16 @@ def test_a_checkpoint_alone_runs_in_float_and_markdown_is_markdown(checkpoint, w
     assert lines[4].startswith("| text (windows of 32) | 1 | perplexity |")
 
 
+def test_an_installed_model_and_a_gguf_file(shared, write, capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOLLAMA_MODELS", str(tmp_path / "models"))
+    task = f"text={write('a.txt', TEXT * 9)}"
+    assert main(["eval", "hollie", "--tasks", task, "--context", "64", "--limit", "1", "--no-speed"]) == 0
+    assert re.search(r"^text \(windows of 64\) +1 +perplexity +\d+\.\d{3}$", capsys.readouterr().out, re.M)
+    gguf = shared / "data" / "derived" / "stories260k" / "stories260K.f32.gguf"
+    assert main(["eval", str(gguf), "--tasks", task, "--context", "64", "--limit", "1"]) == 0
+    assert "stories260K.f32.gguf in float32, context 64" in capsys.readouterr().out
+
+
 def test_mistakes_are_explained(package, checkpoint, write, capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("HOLLAMA_MODELS", str(tmp_path / "models"))
     text, model = str(write("a.txt", TEXT)), str(package)

@@ -73,7 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
     with progress(sys.stderr) as shown:
         outcomes = evaluate(plan, plugins, lambda *step: shown.advance(*step, sizes=False))
     measured = plan.subjects[-1].backend and not arguments.no_speed
-    report = _report(plan, outcomes, _device(plan.subjects[-1], plugins) if measured else None)
+    names = [*([str(arguments.float)] if arguments.float else []), *arguments.words]
+    report = _report(plan, names, outcomes, _device(plan.subjects[-1], plugins) if measured else None)
     to_stdout = arguments.json and str(arguments.json) == "-"
     print("\n".join(report_lines(report, arguments.markdown)), file=sys.stderr if to_stdout else sys.stdout)
     if arguments.json:
@@ -164,14 +165,15 @@ def _path(settings: Settings, name: str) -> Path:
     return package
 
 
-def _report(plan: Plan, outcomes: Sequence[Outcome], device: Device | None) -> Report:
+def _report(plan: Plan, names: Sequence[str], outcomes: Sequence[Outcome], device: Device | None) -> Report:
+    """`names` are the subjects', as the user wrote them."""
     from hollama.evaluate.report import Report
     from hollama.formats.package import read_info
 
     main = plan.subjects[-1]
     info = read_info(main.path) if main.backend else None
     return Report(
-        models={subject.kind: str(subject.path) for subject in plan.subjects},
+        models={subject.kind: name for subject, name in zip(plan.subjects, names, strict=True)},
         backend=main.backend,
         scheme=info.quantization if info else "",
         parameters=info.parameter_count if info else None,
