@@ -68,6 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     from hollama.evaluate.report import as_json
     from hollama.plugins import load_plugins
 
+    _check_target(arguments.json)
     sources = _sources(arguments.tasks)
     plan, plugins = _plan(arguments, sources), load_plugins()
     with progress(sys.stderr) as shown:
@@ -81,6 +82,12 @@ def run(arguments: argparse.Namespace) -> int:
         text = json.dumps(as_json(report), indent=2) + "\n"
         print(text, end="") if to_stdout else arguments.json.write_text(text, "utf-8")
     return 0
+
+
+def _check_target(target: Path | None) -> None:
+    """Before hours of work for figures that cannot be written."""
+    if target and (target.is_dir() or not target.absolute().parent.is_dir()):
+        raise UsageError(f"--json: {target} cannot be written; name a file in a folder that there is")
 
 
 def _sources(words: list[str]) -> dict[str, Source]:
