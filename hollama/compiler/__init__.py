@@ -1,6 +1,6 @@
 """From a checkpoint to a HEF package: read -> calibrate -> quantise -> write. Adapters are added to a package.
 
-Rooms to come: rotation (QuaRot), GPTQ, HAR archives.
+Rooms to come: HAR archives.
 """
 
 from hollama.compiler.adapters import read_adapter

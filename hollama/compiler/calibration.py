@@ -1,20 +1,18 @@
-"""Static ranges of every quantised value, from text run through the float model. Knows no weights' quantisation.
+"""What calibration needs: which values get a range, the text that shows what they are, and ranges as numbers.
 
-A range covers all that was seen. A text of the model's own domain gives the best ranges; without one the words below
-are used, which any language model finds plausible enough to exercise every layer.
+A text of the model's own domain is best; without one the words below are used, which any language model finds plausible
+enough to exercise every layer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from hollama.ir.floating import FloatArithmetic
 from hollama.ir.graph import Graph
-from hollama.ir.interpreter import Segment, run
 from hollama.kernels.golden import Quantisation
 
 QUERY_BITS = 16
@@ -42,29 +40,6 @@ def quantised_values(graph: Graph) -> dict[str, int]:
         elif node.op == "attention":
             bits |= zip(node.inputs, (QUERY_BITS, 8, 8), strict=True)
     return bits
-
-
-def calibrate(
-    graph: Graph,
-    arithmetic: FloatArithmetic,
-    windows: Sequence[Sequence[int]],
-    progress: Callable[[int, int], None],
-) -> dict[str, Quantisation]:
-    """Ranges of `quantised_values`, from windows of token ids that are each run from an empty context."""
-    bits = quantised_values(graph)
-    low, high = dict.fromkeys(bits, 0.0), dict.fromkeys(bits, 0.0)
-
-    def watch(name: str, value: NDArray[np.float32]) -> None:
-        if name in bits and value.size:
-            low[name] = min(low[name], float(value.min()))
-            high[name] = max(high[name], float(value.max()))
-
-    for done, window in enumerate(windows):
-        progress(done, len(windows))
-        cache = arithmetic.cache(len(window))
-        run(graph, arithmetic, [Segment(cache, 0, window, range(len(window)))], watch)
-    progress(len(windows), len(windows))
-    return {name: of_range(low[name], high[name], bits[name]) for name in bits}
 
 
 def of_range(low: float, high: float, bits: int) -> Quantisation:
@@ -103,4 +78,3 @@ def embedding_range(table: NDArray[np.float32]) -> Quantisation:
     low, high = min(float(table.min()), 0.0), max(float(table.max()), 0.0)
     scale = _scale(high - low, (1 << EMBEDDING_BITS) - 1)
     return Quantisation(scale, int(np.rint(-low / scale)), EMBEDDING_BITS)
-

@@ -61,7 +61,7 @@ def hadamard(size: int) -> F64 | None:
     """The Hadamard matrix of a size that these constructions reach, or None."""
     product: F64 = np.ones((1, 1))
     for factor in orthogonal_factors(size):
-        product = np.kron(product, factor)
+        product = np.asarray(np.kron(product, factor), np.float64)
     scaled = product * np.sqrt(size)
     return np.rint(scaled) if np.allclose(np.abs(scaled), 1) else None
 
@@ -101,7 +101,8 @@ def _residues(q: int) -> F64:
     character[np.arange(q, dtype=np.int64) ** 2 % q] = 1
     character[0] = 0
     index = np.arange(q)
-    return character[(index[:, None] - index) % q]
+    residues: F64 = character[(index[:, None] - index) % q]
+    return residues
 
 
 def _bordered(core: F64, corner: int) -> F64:
@@ -113,7 +114,8 @@ def _bordered(core: F64, corner: int) -> F64:
 
 def _hartley(size: int) -> F64:
     angle = 2 * np.pi / size * np.outer(np.arange(size), np.arange(size))
-    return (np.cos(angle) + np.sin(angle)) / np.sqrt(size)
+    matrix: F64 = (np.cos(angle) + np.sin(angle)) / np.sqrt(size)
+    return matrix
 
 
 def _is_prime(number: int) -> bool:

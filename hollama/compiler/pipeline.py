@@ -1,10 +1,11 @@
-"""The compiler's first cut, step by step: read -> calibrate -> quantise -> write. Knows the order, no details."""
+"""The compiler, step by step: read -> rotate -> calibrate and quantise -> write. Knows the order, no details."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +13,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hollama.compiler.adapters import AdapterFile
-from hollama.compiler.calibration import DEFAULT_TEXT, calibrate, embedding_range, texts_of, windows_of
+from hollama.compiler.calibration import DEFAULT_TEXT, texts_of, windows_of
 from hollama.compiler.checkpoint import Checkpoint, Tensors, open_tokenizer, weight
 from hollama.compiler.gguf import open_gguf
+from hollama.compiler.gptq import GptqSettings
 from hollama.compiler.huggingface import open_huggingface
-from hollama.compiler.rounding import round_linear
-from hollama.compiler.rounding_bytes import round_bytes
+from hollama.compiler.parsed import open_parsed
+from hollama.compiler.quantise import Quantiser, Recipe
+from hollama.compiler.rotation import rotate
 from hollama.errors import CompileError
 from hollama.formats.files import Content
+from hollama.formats.har import is_har
 from hollama.formats.hef import CONFIG, TOKENIZER, NetworkGroup, write_hef
 from hollama.formats.package import FORMAT
 from hollama.formats.package_weights import Origin, model_resources, network_groups
-from hollama.ir.floating import FloatArithmetic
 from hollama.ir.graph import Graph, Node
-from hollama.ir.quantised import QuantisedWeights
-from hollama.kernels.golden import Quantisation
 from hollama.models.decoder import Fused
 
 F32 = NDArray[np.float32]
 Progress = Callable[[str, int, int], None]  # status, done, of
+LEAST_TOKENS = 32  # of a calibration text
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,12 @@ class CompileSettings:
     prefill_chunk: int = 96
     group_size: int = 64
     calibration: str = ""  # text; empty for the built-in one
-    windows: int = 16
-    window: int = 256
+    windows: int = 128  # of calibration, at most
+    window: int = 2048
     adapters: tuple[AdapterFile, ...] = ()
+    rotates: bool = True  # QuaRot
+    gptq: bool = True  # round to nearest without it
+    seed: int = 0  # of the rotation
 
 
 def compile_checkpoint(source: Path, target: Path, settings: CompileSettings, progress: Progress) -> None:
@@ -69,18 +74,29 @@ class Optimised:
 def optimise(checkpoint: Checkpoint, settings: CompileSettings, progress: Progress) -> Optimised:
     """Quantise a checkpoint. Raises CompileError, which names the tensor."""
     graph, sources = checkpoint.architecture.build(checkpoint.shape)
-    weights = read_weights(graph, sources, checkpoint)
-    ranges = _calibrate(checkpoint, graph, weights, settings, progress)
-    quantised = quantise(graph, weights, ranges, checkpoint, settings.group_size, progress)
+    origin = origin_of(checkpoint, graph, sources)
+    weights: Mapping[str, F32] = read_weights(graph, sources, checkpoint)
+    config = partial(_config, checkpoint, graph, weights)
+    windows = calibration_windows(checkpoint, graph, settings)
+    if settings.rotates and graph.generates:
+        weights, origin = _rotated(graph, weights, origin, settings.seed)
+    quantiser = Quantiser(graph, weights, checkpoint.shape.signed_theta, recipe_of(graph, settings), windows)
+    quantised = quantiser.run(progress)
     context = min(settings.context, checkpoint.shape.context)
     chunk = min(settings.prefill_chunk, context) if graph.generates else context
     resources: dict[str, Content] = {
         TOKENIZER: checkpoint.tokenizer,
-        CONFIG: _config(checkpoint, graph, weights, context, chunk),
+        CONFIG: config(context, chunk),
     }
     groups = network_groups(graph, quantised.ranges, context, chunk)
-    resources |= model_resources(graph, quantised, origin_of(checkpoint, graph, sources))
-    return Optimised(groups, resources, statistics_of(ranges))
+    resources |= model_resources(graph, quantised, origin)
+    return Optimised(groups, resources, statistics_of(quantiser))
+
+
+def _rotated(graph: Graph, weights: Mapping[str, F32], origin: Origin, seed: int) -> tuple[Mapping[str, F32], Origin]:
+    turned = rotate(graph, weights, seed)
+    gains = {name: weights[name] for name in sorted(turned.folded)}
+    return turned, replace(origin, rotation=seed, gains=gains)
 
 
 def origin_of(checkpoint: Checkpoint, graph: Graph, sources: Mapping[str, Fused]) -> Origin:
@@ -93,9 +109,11 @@ def origin_of(checkpoint: Checkpoint, graph: Graph, sources: Mapping[str, Fused]
 
 
 def open_checkpoint(source: Path) -> Checkpoint:
-    """A folder is Hugging Face's, a file is GGUF."""
+    """A folder is Hugging Face's, a file is GGUF or a parsed HAR."""
     if source.is_dir():
         return open_huggingface(source)
+    if is_har(source):
+        return open_parsed(source)
     if source.is_file():
         return open_gguf(source)
     raise CompileError(f"{source}: no such file or folder; expected a GGUF file or a Hugging Face checkpoint")
@@ -152,9 +170,8 @@ def _rows(checkpoint: Checkpoint, width: int, parts: tuple[str, ...]) -> list[in
     return [width // len(parts)] * len(parts)
 
 
-def _calibrate(
-    checkpoint: Checkpoint, graph: Graph, weights: Mapping[str, F32], settings: CompileSettings, progress: Progress
-) -> dict[str, Quantisation]:
+def calibration_windows(checkpoint: Checkpoint, graph: Graph, settings: CompileSettings) -> list[list[int]]:
+    """Runs of token ids. Raises CompileError for a text that is too short, or a tokenizer of another model."""
     tokenizer = open_tokenizer(checkpoint.tokenizer)
     text = settings.calibration or DEFAULT_TEXT
     length = min(settings.window, checkpoint.shape.context)
@@ -162,41 +179,32 @@ def _calibrate(
         special = checkpoint.special
         begin = [special.bos_id] if special.add_bos and special.bos_id is not None else []
         tokens = tokenizer.encode(text, add_special_tokens=False).ids
+        if len(tokens) < LEAST_TOKENS:
+            raise CompileError(f"the calibration text has {len(tokens)} tokens, expected {LEAST_TOKENS} or more")
         windows = list(windows_of(tokens, length, settings.windows, begin))
     else:
         windows = list(texts_of(tokenizer, text, length))
     if not windows or max(map(max, windows)) >= checkpoint.shape.vocab:
         raise CompileError("the tokenizer does not fit the model: its token ids exceed the embedding table")
-    arithmetic = FloatArithmetic(graph, weights, checkpoint.shape.signed_theta)
-    return calibrate(graph, arithmetic, windows, lambda done, of: progress("calibrating", done, of))
+    return windows
 
 
-def statistics_of(ranges: Mapping[str, Quantisation]) -> dict[str, Any]:
-    """Of each quantised value, what calibration chose to cover."""
+def recipe_of(graph: Graph, settings: CompileSettings) -> Recipe:
+    """How to quantise a graph; encoders, in 8 bits throughout, have ranges that cover everything."""
+    if not graph.generates:
+        return Recipe(ranges="max")
+    return Recipe(settings.group_size, GptqSettings() if settings.gptq else None)
+
+
+def statistics_of(quantiser: Quantiser) -> dict[str, Any]:
+    """Of each quantised value, what calibration chose to cover, and the share of what it saw that lies outside."""
     return {
-        name: {"bits": of.bits, "low": -of.zero_point * of.scale, "high": (of.top - of.zero_point) * of.scale}
-        for name, of in ranges.items()
-    }
-
-
-def quantise(
-    graph: Graph, weights: Mapping[str, F32], ranges: Mapping[str, Quantisation], checkpoint: Checkpoint,
-    group_size: int, progress: Progress,
-) -> QuantisedWeights:  # fmt: skip
-    """Round every linear layer to nearest, an encoder's to 8 bits; norms stay in float32, the table gets 16 bits."""
-    linears = {}
-    nodes = graph.linears()
-    for done, node in enumerate(nodes):
-        progress("quantising", done, len(nodes))
-        matrix, bias = weights[node.weight], weights.get(f"{node.weight}.bias")
-        linears[node.weight] = round_linear(matrix, bias, group_size) if graph.generates else round_bytes(matrix, bias)
-    embed = graph.nodes[0]
-    table = weights[embed.weight]
-    of = embedding_range(table)
-    rounded = np.clip(np.rint(table / np.float32(of.scale)) + np.float32(of.zero_point), 0, of.top)
-    norms = {name: weights[name] for name in graph.unquantised()}
-    theta = checkpoint.shape.signed_theta
-    return QuantisedWeights(rounded.astype(np.uint16), linears, norms, {**ranges, embed.name: of}, theta)
+        name: {
+            "bits": of.bits, "low": -of.zero_point * of.scale, "high": (of.top - of.zero_point) * of.scale,
+            "clipped": quantiser.saturation[name],
+        }
+        for name, of in quantiser.ranges.items()
+    }  # fmt: skip
 
 
 def _config(checkpoint: Checkpoint, graph: Graph, weights: Mapping[str, F32], context: int, chunk: int) -> bytes:

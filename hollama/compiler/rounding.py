@@ -1,6 +1,13 @@
-"""Round to nearest: the plainest way to 4-bit weights, and the floor that every other pass must beat."""
+"""The grid of 4-bit weights, and round to nearest on it: the floor that every other pass must beat.
+
+A row stores one float32 scale, and each group of a row an integer in 1..18 beside it, so that a whole row accumulates
+in integers. Of all scales around the one that just covers a group's largest magnitude, a group takes the one with the
+least squared error: clipping the few large weights often costs less than a coarse grid for all.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,15 +20,34 @@ _TINY = np.float32(1e-30)
 _SHRINK = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7)
 
 
-def round_linear(weight: F32, bias: F32 | None, group_size: int) -> PackedLinear:
-    """Quantise a matrix (outputs, inputs) in groups of `group_size` inputs; 0 is one group a row (channel-wise).
+@dataclass(frozen=True)
+class Grid:
+    """The scales of a matrix: `row` (outputs,) f32, `group` (outputs, groups) integers in 1..18, held in f32."""
 
-    A row stores one float32 scale, that of its widest group / 18, and each group an integer in 1..18 beside it, so that
-    a whole row accumulates in integers. Of seven scales, from the one that just covers a group's largest magnitude down
-    to 0.7 of it, a group takes the one with the least squared error: clipping the few large weights often costs less
-    than a coarse grid for all (on stories260K, groups of 64, it takes the perplexity from 13.1 to 11.1; the float model
-    has 8.2).
-    Raises CompileError for a group size that cannot be packed, or too many inputs.
+    row: F32
+    group: F32
+    group_size: int  # inputs; as it is packed: 0 is a whole row
+    inputs: int
+
+    def steps(self) -> F32:
+        """The distance of two neighbours of every weight, (inputs, outputs)."""
+        size = self.group_size or self.inputs
+        return np.repeat((self.row[:, None] * self.group).T, size, axis=0)[: self.inputs]
+
+    def scaled(self, factor: F32) -> Grid:
+        """Each row's scale times a factor (outputs,)."""
+        return replace(self, row=(self.row * factor).astype(np.float32))
+
+    def pack(self, integers: NDArray[np.int8], bias: F32 | None) -> PackedLinear:
+        """Integers (outputs, inputs) in [-7, 7] that stand on this grid."""
+        return pack(integers, self.group.astype(np.uint8), self.group_size, self.row, bias)
+
+
+def best_grid(weight: F32, group_size: int, importance: F32 | None = None) -> Grid:
+    """Scales for a matrix (outputs, inputs) in groups of `group_size` inputs; 0 is one group a row (channel-wise).
+
+    `importance` (inputs,) weighs the squared errors. Raises CompileError for a group size that cannot be packed, or too
+    many inputs.
     """
     outputs, inputs = weight.shape
     if group_size < 0 or (group_size != 32 and group_size % BLOCK):
@@ -29,28 +55,30 @@ def round_linear(weight: F32, bias: F32 | None, group_size: int) -> PackedLinear
     if inputs > INPUTS_MAX:
         raise CompileError(f"a linear layer of {inputs} inputs; the accumulators hold at most {INPUTS_MAX}")
     size = group_size or inputs
-    filled = np.pad(weight, ((0, 0), (0, -inputs % size)))
-    groups = filled.reshape(outputs, -1, size)
+    groups = np.pad(weight, ((0, 0), (0, -inputs % size))).reshape(outputs, -1, size)
+    counts = np.ones(inputs, np.float32) if importance is None else importance
+    counts = np.pad(counts, (0, -inputs % size)).reshape(-1, size)
     covering = np.abs(groups).max(axis=2) / np.float32(WEIGHT_MAX)
-    row_scale = np.maximum(covering.max(axis=1) / np.float32(GROUP_SCALE_MAX), _TINY)
-    group_scale = _best_scales(groups, covering / row_scale[:, None], row_scale)
-    integers = _round(groups, row_scale, group_scale).astype(np.int8).reshape(outputs, -1)[:, :inputs]
-    return pack(integers, group_scale.astype(np.uint8), group_size, row_scale.astype(np.float32), bias)
+    row = np.maximum(covering.max(axis=1) / np.float32(GROUP_SCALE_MAX), _TINY).astype(np.float32)
+    return Grid(row, _best_scales(groups, covering, row, counts), group_size, inputs)
 
 
-def _best_scales(groups: F32, covering: F32, row_scale: F32) -> F32:
+def round_linear(weight: F32, bias: F32 | None, group_size: int) -> PackedLinear:
+    """Quantise a matrix (outputs, inputs) to nearest. Raises CompileError as `best_grid` does."""
+    grid = best_grid(weight, group_size)
+    integers = np.clip(np.rint(weight / grid.steps().T), -WEIGHT_MAX, WEIGHT_MAX)
+    return grid.pack(integers.astype(np.int8), bias)
+
+
+def _best_scales(groups: F32, covering: F32, row: F32, counts: F32) -> F32:
     """The integer scale of each group, as float32."""
     best = np.empty_like(covering)
     least = np.full(covering.shape, np.inf, np.float32)
     for shrink in _SHRINK:
-        scale = np.clip(np.rint(covering * np.float32(shrink)), 1, GROUP_SCALE_MAX)
-        step = (row_scale[:, None] * scale)[:, :, None]
-        error = np.square(_round(groups, row_scale, scale) * step - groups).sum(axis=2)
+        scale = np.clip(np.rint(covering / row[:, None] * np.float32(shrink)), 1, GROUP_SCALE_MAX)
+        step = (row[:, None] * scale)[:, :, None]
+        rounded = np.clip(np.rint(groups / step), -WEIGHT_MAX, WEIGHT_MAX) * step
+        error = (np.square(rounded - groups) * counts).sum(axis=2)
         better = error < least
         best[better], least[better] = scale[better], error[better]
     return best
-
-
-def _round(groups: F32, row_scale: F32, group_scale: F32) -> F32:
-    step = (row_scale[:, None] * group_scale)[:, :, None]
-    return np.clip(np.rint(groups / step), -WEIGHT_MAX, WEIGHT_MAX)

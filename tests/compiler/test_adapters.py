@@ -21,6 +21,7 @@ from hollama.formats.package_weights import model_resources, read_model, read_or
 from hollama.ir.floating import FloatAdapter, FloatArithmetic
 from hollama.ir.interpreter import Segment, run
 from hollama.ir.quantised import QuantisedAdapter, QuantisedArithmetic
+from hollama.models.table import ARCHITECTURES
 from tests.checkpoints import random_checkpoint
 from tests.loras import random_lora
 
@@ -115,11 +116,9 @@ def test_a_package_that_lies_about_its_origin_is_refused(folder, tmp_path, lie):
 def test_a_quantised_adapter_is_near_the_float_one(folder):
     with Hef.open(folder / "both.hef") as hef:
         graph, weights = read_model(hef)
-        adapters = read_adapters(hef, graph)
-    checkpoint = open_checkpoint(folder / "base")
-    _, fused = checkpoint.architecture.build(checkpoint.shape)
+        adapters, origin = read_adapters(hef, graph), read_origin(hef, graph)
     file = read_adapter("one", folder / "one", SPECS)
-    float_one = FloatAdapter(attach(graph, origin_of(checkpoint, graph, fused), file, checkpoint.architecture))
+    float_one = FloatAdapter(attach(graph, origin, file, ARCHITECTURES["qwen2"]))
     ranges = {node.name: weights.ranges[node.inputs[0]] for node in graph.linears()}
     arithmetic = QuantisedArithmetic(graph, weights, 64)
     plain, exact, found = (

@@ -19,7 +19,7 @@ from hollama.kernels import golden
 from hollama.models.table import ARCHITECTURES
 from tests.checkpoints import CHATML, byte_tokenizer, random_checkpoint
 
-SETTINGS = CompileSettings(context=128, group_size=32)
+SETTINGS = CompileSettings(context=128, group_size=32, rotates=False, gptq=False)
 
 
 def quiet(status, done, of):

@@ -36,6 +36,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--group-size", type=_group, metavar="N", help="weights a scale: 32, 64n, or 0 for a row [64]")
     parser.add_argument("--calibration", type=Path, metavar="FILE", help="text to calibrate with [a built-in one]")
     parser.add_argument(
+        "--effort",
+        choices=("quick", "full"),
+        default="full",
+        help="quick: round to nearest; full: rotate the bases (QuaRot) and make up for rounding (GPTQ) [full]",
+    )
+    parser.add_argument("--no-rotate", action="store_true", help="full effort without QuaRot")
+    parser.add_argument("--no-gptq", action="store_true", help="full effort without GPTQ")
+    parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="of QuaRot's rotations [0]")
+    parser.add_argument(
         "--adapter",
         action="append",
         default=[],
@@ -66,6 +75,12 @@ def _group(text: str) -> int:
     return int(text)
 
 
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 1 << 64:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number below 2^64")
+    return int(text)
+
+
 def _adapter(text: str) -> tuple[str, Path]:
     name, equals, path = text.partition("=")
     if not name or not equals or not path:
@@ -92,7 +107,11 @@ def _compile(arguments: argparse.Namespace, source: Path, target: Path, report: 
 
     _check_target(target)
     chosen = {"context": arguments.context, "group_size": arguments.group_size, "calibration": _text(arguments)}
-    settings = CompileSettings(**{name: value for name, value in chosen.items() if value is not None})
+    full = arguments.effort == "full"
+    settings = CompileSettings(
+        **{name: value for name, value in chosen.items() if value is not None},
+        rotates=full and not arguments.no_rotate, gptq=full and not arguments.no_gptq, seed=arguments.seed,
+    )  # fmt: skip
     if arguments.adapter:
         specs = [entry.spec for entry in load_plugins().adapters.values()]
         adapters = tuple(read_adapter(name, path, specs) for name, path in arguments.adapter)

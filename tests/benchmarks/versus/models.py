@@ -66,8 +66,8 @@ def _usable(package: Path) -> bool:
 
 
 def compile_package(original: Path, package: Path) -> None:
-    """By hollama's own compiler; a little calibration is enough for ranges that make sense."""
-    settings = CompileSettings(context=_CONTEXT, windows=1, window=32)
+    """By hollama's own compiler; nothing but speed is measured, so round to nearest will do."""
+    settings = CompileSettings(context=_CONTEXT, windows=1, window=32, rotates=False, gptq=False)
     compile_checkpoint(original, package, settings, lambda *_: None)
 
 

@@ -1,0 +1,163 @@
+"""GPTQ (Frantar et al. 2022, arXiv 2210.17323): rounds a matrix so that its layer's outputs change least.
+
+Given H = the sum of x x^T over the inputs x that a layer saw, the loss of a rounded matrix Q is
+
+    tr (W - Q) H (W - Q)^T
+
+The inputs x are those of the quantised model, whose earlier layers lost something already. To make up for that too, the
+matrix aims at the outputs W x' that the float model has there (GPTAQ, Li et al. 2025, arXiv 2504.02692): the best
+float matrix for it, W + W (sum of (x' - x) x^T) H^-1, is what gets rounded.
+
+Inputs are rounded one after another, those that matter most first, and what is lost with one is made up for by those
+that are still to come. Then each input in turn is rounded again in view of all others (coordinate descent, as in
+QuantEase), which finds what the single pass could not know, and the rows' scales are fitted anew. Scales are chosen
+before by `hollama.compiler.rounding`, for inputs weighted by the diagonal of H. Knows no graph.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hollama.compiler.rounding import Grid, best_grid
+from hollama.errors import CompileError
+from hollama.kernels.golden import WEIGHT_MAX
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+_BLOCK = 32  # inputs whose effect on all others is summed up
+
+
+@dataclass(frozen=True)
+class GptqSettings:
+    damping: float = 0.01  # of the mean of the diagonal of H, added to it
+    correction: float = 1.0  # how much of the earlier layers' loss to make up for
+    correction_damping: float = 0.05  # as `damping`, while that is worked out
+    act_order: bool = True
+    sweeps: int = 4  # of coordinate descent after the first pass
+
+
+@dataclass(frozen=True)
+class Moments:
+    """H, and the sum of (x' - x) x^T, over all inputs that were added: both (inputs, inputs)."""
+
+    hessian: F64
+    drift: F64
+
+    @classmethod
+    def empty(cls, inputs: int) -> Moments:
+        return cls(np.zeros((inputs, inputs)), np.zeros((inputs, inputs)))
+
+    def add(self, quantised: F32, exact: F32) -> None:
+        """Rows of inputs as the quantised model has them, and as the float model does."""
+        self.hessian[...] += quantised.T @ quantised
+        self.drift[...] += (exact - quantised).T @ quantised
+
+
+def gptq(
+    weight: F32, moments: Moments, group_size: int, settings: GptqSettings, name: str
+) -> tuple[NDArray[np.int8], Grid]:
+    """Integers (outputs, inputs) and the grid they stand on, for a matrix (outputs, inputs).
+
+    Raises CompileError for inputs that are not finite or an H that has no inverse, naming the layer.
+    """
+    damped = damp(moments.hessian, settings.damping, name)
+    if settings.correction:
+        weight = _corrected(weight, moments, settings, name)
+    grid = best_grid(weight, group_size, np.diagonal(damped).astype(np.float32))
+    order = np.argsort(-np.diagonal(damped), kind="stable") if settings.act_order else np.arange(len(damped))
+    ordered = damped[np.ix_(order, order)]
+    target, step = weight.T[order], grid.steps()[order]  # (inputs, outputs)
+    integers = _one_pass(target, step, inverse_factor(ordered, name))
+    hessian32 = ordered.astype(np.float32)
+    for _ in range(settings.sweeps):
+        _descend(target, step, hessian32, integers)
+    refitted = _refit(target, integers * step, hessian32)
+    rounded = np.empty_like(integers)
+    rounded[order] = integers
+    return rounded.T.astype(np.int8), grid.scaled(refitted)
+
+
+def _corrected(weight: F32, moments: Moments, settings: GptqSettings, name: str) -> F32:
+    hessian = damp(moments.hessian, settings.correction_damping, name)
+    change = np.linalg.solve(hessian, moments.drift.T @ weight.T.astype(np.float64)).T
+    corrected: F32 = (weight + settings.correction * change).astype(np.float32)
+    return corrected
+
+
+def damp(hessian: F64, share: float, name: str) -> F64:
+    """H with its diagonal raised; inputs that were never anything but 0 get one too. Raises CompileError."""
+    diagonal = np.diagonal(hessian)
+    mean = float(diagonal.mean())
+    if not np.isfinite(mean):
+        raise CompileError(f'"{name}": its inputs are not finite for the calibration text; the checkpoint is damaged')
+    damped: F64 = hessian + np.diag(np.full(len(hessian), share * mean if mean > 0 else 1.0))
+    return damped
+
+
+def inverse_factor(hessian: F64, name: str) -> F32:
+    """The upper triangular U with U^T U = H^-1. Raises CompileError where H is not positive definite."""
+    try:
+        lower = np.linalg.cholesky(hessian[::-1, ::-1])  # of the reversed H: its factor reversed is upper triangular
+    except np.linalg.LinAlgError:
+        raise CompileError(
+            f'"{name}": the Hessian of its inputs is singular; use more calibration text, or --no-gptq'
+        ) from None
+    return np.ascontiguousarray(_inverse_lower(lower)[::-1, ::-1]).astype(np.float32)
+
+
+def _inverse_lower(matrix: F64) -> F64:
+    """The inverse of a lower triangular matrix, by halves: a third of the work of inverting any matrix."""
+    size = len(matrix)
+    if size <= 64:
+        inverse: F64 = np.linalg.inv(matrix)
+        return inverse
+    half = size // 2
+    first, second = _inverse_lower(matrix[:half, :half]), _inverse_lower(matrix[half:, half:])
+    result = np.zeros_like(matrix)
+    result[:half, :half], result[half:, half:] = first, second
+    result[half:, :half] = -second @ (matrix[half:, :half] @ first)
+    return result
+
+
+def _round(values: F32) -> F32:
+    return np.clip(np.rint(values), -WEIGHT_MAX, WEIGHT_MAX)
+
+
+def _one_pass(target: F32, step: F32, factor: F32) -> F32:
+    """Integers (inputs, outputs): what each rounding loses goes to the inputs behind it."""
+    left, integers = target.copy(), np.empty_like(target)
+    for start in range(0, len(left), _BLOCK):
+        end = min(start + _BLOCK, len(left))
+        errors = np.empty_like(left[start:end])
+        for row in range(start, end):
+            integers[row] = _round(left[row] / step[row])
+            error = errors[row - start] = (left[row] - integers[row] * step[row]) / factor[row, row]
+            left[row + 1 : end] -= np.outer(factor[row, row + 1 : end], error)
+        left[end:] -= factor[start:end, end:].T @ errors
+    return integers
+
+
+def _descend(target: F32, step: F32, hessian: F32, integers: F32) -> None:
+    """Round each input once more, the best for what all the others are now."""
+    off = target - integers * step  # what is still missing
+    for start in range(0, len(target), _BLOCK):
+        end = min(start + _BLOCK, len(target))
+        pull = hessian[start:end] @ off
+        for row in range(start, end):
+            at = row - start
+            wanted = off[row] * hessian[row, row] - pull[at]  # H_jj times what this input should lack
+            best = _round((target[row] - wanted / hessian[row, row]) / step[row])
+            change = (integers[row] - best) * step[row]
+            integers[row] = best
+            off[row] += change
+            pull += np.outer(hessian[start:end, row], change)
+
+
+def _refit(target: F32, rounded: F32, hessian: F32) -> F32:
+    """The factor of each output's scale that makes its loss least."""
+    pulled = hessian @ rounded
+    most: F32 = (target * pulled).sum(axis=0) / np.maximum((rounded * pulled).sum(axis=0), np.float32(1e-30))
+    return np.where((most > 0.5) & (most < 2), most, np.float32(1))
