@@ -72,6 +72,7 @@ class Asker:
 async def ask_all(asker: Asker, items: Iterable[tuple[int, Item]], at_once: int) -> AsyncGenerator[tuple[int, Values]]:
     """Numbers and values of items, as they are done. Closing it drops those under way."""
     under_way: set[asyncio.Task[tuple[int, Values]]] = set()
+    done: set[asyncio.Task[tuple[int, Values]]] = set()
     try:
         for number, item in items:
             under_way.add(asyncio.create_task(_numbered(asker, number, item)))
@@ -84,6 +85,7 @@ async def ask_all(asker: Asker, items: Iterable[tuple[int, Item]], at_once: int)
     finally:
         for task in under_way:
             task.cancel()
+        await asyncio.gather(*done, *under_way, return_exceptions=True)  # or each failure of a lost engine is logged
 
 
 async def _numbered(asker: Asker, number: int, item: Item) -> tuple[int, Values]:

@@ -126,5 +126,7 @@ def test_rows_come_through_the_librarys_door(tmp_path: Path, monkeypatch):
     (tmp_path / "set" / "test.jsonl").write_text('{"text": "a cat"}\n{"text": "a dog"}\n')
     assert HubSource(str(tmp_path / "set")).rows("test") == [{"text": "a cat"}, {"text": "a dog"}]
     assert HubSource(str(tmp_path / "set"), file="test.jsonl").rows("validation")[1] == {"text": "a dog"}
+    (tmp_path / "set" / "lines.jsonl").write_text('{"text": " = A = \\n"}\n{"text": ""}\n')
+    assert HubSource(str(tmp_path / "set"), file="lines.jsonl").text("test") == " = A = \n\n"
     with pytest.raises(EvaluationError, match="the hub gave no split 'dev'"):
         HubSource(str(tmp_path / "set")).rows("dev")

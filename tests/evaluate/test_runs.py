@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import multiprocessing
 import os
@@ -13,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from hollama.errors import EvaluationError
+from hollama.evaluate.asking import ask_all
 from hollama.evaluate.data import FileSource
 from hollama.evaluate.processes import in_processes
+from hollama.evaluate.question import Item, Values
 from hollama.evaluate.subject import Subject
 from hollama.evaluate.work import Part, Share, deal, work
 from tests.house import until
@@ -62,6 +65,18 @@ def test_a_killed_run_goes_on_where_it_ended(package, text, tmp_path):
 
 def test_two_devices_equal_one(package, text):
     assert figures(package, text, "--devices", "2") == figures(package, text, "--batch", "3")
+
+
+async def test_one_failure_ends_all_that_is_under_way_and_is_told_once(caplog):
+    class Failing:
+        async def item(self, item: Item) -> Values:
+            raise EvaluationError("no")
+
+    items = ((number, Item((), lambda answers: {})) for number in range(9))
+    with pytest.raises(EvaluationError):
+        _ = [found async for found in ask_all(Failing(), items, 4)]
+    gc.collect()
+    assert not caplog.records
 
 
 @pytest.fixture
