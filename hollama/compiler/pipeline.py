@@ -190,7 +190,7 @@ def calibration_windows(checkpoint: Checkpoint, graph: Graph, settings: CompileS
 
 
 def recipe_of(graph: Graph, settings: CompileSettings) -> Recipe:
-    """How to quantise a graph; encoders, in 8 bits throughout, have ranges that cover everything."""
+    """How to quantise a graph; the ranges of encoders cover everything."""
     if not graph.generates:
         return Recipe(ranges="max")
     return Recipe(settings.group_size, GptqSettings() if settings.gptq else None)

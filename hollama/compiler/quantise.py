@@ -19,6 +19,7 @@ from hollama.compiler.ranges import Histogram, search
 from hollama.compiler.rounding import round_linear
 from hollama.compiler.rounding_bytes import round_bytes
 from hollama.compiler.stream import Stream
+from hollama.compiler.widening import widened
 from hollama.ir.floating import FloatArithmetic
 from hollama.ir.graph import Graph, Node
 from hollama.ir.quantised import QuantisedWeights
@@ -113,7 +114,10 @@ class Quantiser:
             yield values
         for name, histogram in seen.items():
             method = self.recipe.cache_ranges if name in self._cached else self.recipe.ranges
-            of = self.ranges[name] = search(histogram, self._bits[name], method)
+            of = search(histogram, self._bits[name], method)
+            if not self.graph.generates and name not in self._cached:
+                of = widened(of, histogram.power)
+            self.ranges[name] = of
             self.saturation[name] = histogram.clipped(of)
 
 

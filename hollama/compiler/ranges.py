@@ -60,6 +60,11 @@ class Histogram:
         centres: F64 = (np.arange(-_HALF, _HALF, dtype=np.float64) + 0.5) * (self.limit / _HALF)
         return centres
 
+    @property
+    def power(self) -> float:
+        """The mean square."""
+        return float(np.dot(self.counts, np.square(self.centres)) / max(self.counts.sum(), 1))
+
     def clipped(self, of: Quantisation) -> float:
         """The share of what was seen that a range does not hold."""
         ends = -of.zero_point * of.scale, (of.top - of.zero_point) * of.scale

@@ -15,13 +15,16 @@ from hollama.compiler import CompileSettings, compile_checkpoint
 from hollama.compiler.checkpoint import open_tokenizer
 from hollama.compiler.pipeline import open_checkpoint, read_weights
 from hollama.compiler.tokenizers.wordpiece import wordpiece
+from hollama.compiler.widening import widened
 from hollama.errors import BackendError, CompileError
 from hollama.formats.hef import Hef
 from hollama.formats.package import read_info, read_tokenizer
+from hollama.formats.package_weights import read_model
 from hollama.interfaces import Work
 from hollama.ir.floating import FloatArithmetic
 from hollama.ir.interpreter import Segment, run
 from hollama.kernels import native
+from hollama.kernels.golden import Quantisation
 from tests.checkpoints import random_checkpoint
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b", "word", "##s", "##a", "the", "."]
@@ -169,6 +172,19 @@ def test_a_gguf_file_means_the_same(tmp_path, architecture):
     assert read_info(package(tmp_path / "m.gguf", tmp_path / "m.hef")).architecture == architecture
 
 
+def test_inputs_that_8_bits_are_too_coarse_for_get_16():
+    of = Quantisation(0.5, 28)
+    assert widened(of, 42.0) == of
+    assert widened(of, 41.0) == Quantisation(float(np.float32(1.5 * 227 * 0.5 / 32767)), 32768, 16)  # and some room
+
+
+def test_only_inputs_of_layers_are_widened(compiled):
+    with Hef.open(compiled) as hef:
+        graph, weights = read_model(hef)
+    cached = {name for node in graph.nodes if node.op == "attention" for name in node.inputs[1:]}
+    assert {weights.ranges[name].bits for name in cached} == {8}
+
+
 def sentences(shared):
     path = shared / "data" / "derived" / "eval" / "wiki.test.raw"
     if not path.is_file():
@@ -198,6 +214,6 @@ def test_embeddings_of_a_real_model_are_the_float_models(tmp_path, shared):
     floats = [run(graph, reference, [Segment(reference.cache(len(x)), 0, x, range(len(x)))]) for x in ids]
     model = emulator.load(tmp_path / "m.hef", 0)
     exact, ours = (np.array(list(map(unit, states))) for states in (floats, [encode(model, [x])[0] for x in ids]))
-    assert (exact * ours).sum(axis=1).mean() >= 0.99
+    assert (exact * ours).sum(axis=1).mean() >= 0.998
     nearest = [np.argmax(vectors @ vectors.T - 2 * np.eye(100), axis=1) for vectors in (exact, ours)]
-    assert (nearest[0] == nearest[1]).sum() >= 85
+    assert (nearest[0] == nearest[1]).sum() >= 95  # of which many are all but equally near
