@@ -42,7 +42,10 @@ COMMANDS = (
     Command("show", "MODEL", "Show what a model is", "Models"),
     Command("cp", "SOURCE DESTINATION", "Copy a model", "Models"),
     Command("rm", "MODEL...", "Delete models", "Models"),
-    Command("compile", "SOURCE TARGET", "Compile a checkpoint to a HEF package", "Workshop"),
+    Command("compile", "SOURCE TARGET", "Compile a checkpoint to a HEF package, all stages in one go", "Workshop"),
+    Command("parse", "CHECKPOINT HAR", "Stage one: read a checkpoint into a HAR", "Workshop"),
+    Command("optimize", "HAR HAR", "Stage two: calibrate and quantise it", "Workshop"),
+    Command("add-lora", "HAR NAME=PATH... -o HAR", "Stage three: add adapters", "Workshop"),
     Command("bench", "[MODEL]", "Measure how fast a model runs here", "Workshop"),
     Command("eval", "MODEL", "Measure how good a model is, and what quantisation cost it", "Workshop"),
     Command("plugins", "", "List plugins and what they provide", "Workshop"),
@@ -136,7 +139,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _run(command: Command, words: list[str]) -> int:
-    module = importlib.import_module(f"hollama.cli.commands.{command.name}")
+    module = importlib.import_module(f"hollama.cli.commands.{command.name.replace('-', '_')}")
     parser = _Parser(
         prog=f"hollama {command.name}",
         usage=f"hollama {command.name} {command.usage}".rstrip() + " [OPTIONS]",

@@ -1,7 +1,4 @@
-"""From a checkpoint to a HEF package: read -> calibrate -> quantise -> write. Adapters are added to a package.
-
-Rooms to come: HAR archives.
-"""
+"""From a checkpoint to a HEF package, in one go or by stages: read -> quantise -> add adapters -> write."""
 
 from hollama.compiler.adapters import read_adapter
 from hollama.compiler.package import compile_package

@@ -45,6 +45,12 @@ def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
         ("compile . x.hef --calibration /dev/null", "--calibration: /dev/null holds no text"),
         ("compile . nowhere/x.hef", "nowhere/x.hef: there is no folder nowhere"),
         ("compile . /", "/ is a folder; name the package to write"),
+        ("parse .", "accepts 2 arg(s), received 1"),
+        ("optimize . x.har --seed x", "argument --seed: 'x' is no whole number below 2^64"),
+        ("add-lora x.har -o y.har", "requires at least 2 arg(s), only received 1"),
+        ("add-lora x.har lora -o y.har", "'lora' is not NAME=PATH"),
+        ("add-lora x.har a=b", "the following arguments are required: -o/--output"),
+        ("add-lora nowhere.har a=b -o y.har", "b: no adapter; expected"),
         ("list", "could not connect to hollama server, run 'hollama serve' to start it"),
         ("ps", "could not connect to hollama server, run 'hollama serve' to start it"),
         ("rm a", "could not connect to hollama server, run 'hollama serve' to start it"),
@@ -79,7 +85,7 @@ def test_root_help_names_every_command() -> None:
 
 def test_the_table_and_the_folder_agree() -> None:
     folder = Path(importlib.import_module("hollama.cli.commands").__file__ or "").parent
-    assert {path.stem for path in folder.glob("[a-z]*.py")} == {command.name for command in COMMANDS}
+    assert {path.stem for path in folder.glob("[a-z]*.py")} == {command.name.replace("-", "_") for command in COMMANDS}
 
 
 def test_version_without_a_server(capsys: pytest.CaptureFixture[str]) -> None:

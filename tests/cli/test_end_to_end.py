@@ -15,6 +15,7 @@ import pytest
 
 from tests.checkpoints import random_checkpoint
 from tests.house import House, end, free_address, started_pid, until
+from tests.loras import random_lora
 from tests.server.server_desk import write_package
 
 
@@ -184,6 +185,19 @@ def test_compile_calibrates_with_a_text_of_the_users(house: House, tmp_path: Pat
     assert house.out(*words, "builtin.hef").startswith("wrote builtin.hef (")
     house.out(*words, "own.hef", "--calibration", str(tmp_path / "texts.txt"))
     assert (house.home / "own.hef").read_bytes() != (house.home / "builtin.hef").read_bytes()
+
+
+def test_compile_by_stages(house: House, tmp_path: Path) -> None:
+    random_lora(tmp_path / "lora", random_checkpoint(tmp_path / "checkpoint"))
+    adapter, quick = f"a={tmp_path / 'lora'}", ("--context", "64", "--effort", "quick")
+    assert house.out("parse", str(tmp_path / "checkpoint"), "p.har").startswith("wrote p.har (")
+    house.out("optimize", "p.har", "-o", "q.har", *quick)
+    assert house.out("add-lora", "q.har", adapter, "-o", "q.har").startswith("adapter a: ")
+    house.out("compile", "q.har", "-o", "staged.hef")
+    house.out("compile", str(tmp_path / "checkpoint"), "whole.hef", "--adapter", adapter, *quick)
+    assert (house.home / "staged.hef").read_bytes() == (house.home / "whole.hef").read_bytes()
+    refused = house.error("compile", "q.har", "-o", "x.hef", "--context", "32")
+    assert refused == "Error: q.har is optimized already; give --context to `hollama optimize`\n"
 
 
 def test_create_from_what_is_not_there(house: House) -> None:

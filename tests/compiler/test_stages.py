@@ -101,7 +101,7 @@ def test_an_optimised_har_holds_what_the_whitepaper_lists(folder):
         assert bytes(har.resources["calibration.txt"]).decode() == TEXT
         parsed, optimised, one, two = har.history
     assert parsed["sources"].keys() >= {"config.json", "model.safetensors", "tokenizer.json"}
-    assert optimised["settings"]["context"] == 64
+    assert (optimised["settings"]["context"], optimised["settings"]["seed"]) == (64, 0)
     assert [step["name"] for step in (one, two)] == ["one", "two"] and one["snr"] > 10
     assert all("numpy" in step["versions"] for step in (parsed, optimised, one, two))
 

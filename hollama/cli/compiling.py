@@ -1,0 +1,126 @@
+"""What the commands of the compiler's stages have in common: paths, settings, adapters."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hollama.cli.arguments import exactly, positive
+from hollama.cli.human import human_bytes
+from hollama.errors import UsageError
+
+if TYPE_CHECKING:
+    from hollama.compiler.adapters import AdapterFile, QuantisedFile
+    from hollama.compiler.pipeline import CompileSettings
+
+
+def add_output(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("-o", "--output", metavar="PATH", help=f"the {what} to write, if it is not the second PATH")
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """How to quantise. What is not given stays None, or False."""
+    parser.add_argument("--context", type=positive, metavar="N", help="tokens it holds, at most the model's own [2048]")
+    parser.add_argument("--group-size", type=_group, metavar="N", help="weights a scale: 32, 64n, or 0 for a row [64]")
+    add_calibration(parser)
+    parser.add_argument(
+        "--effort",
+        choices=("quick", "full"),
+        help="quick: round to nearest; full: rotate the bases (QuaRot) and make up for rounding (GPTQ) [full]",
+    )
+    parser.add_argument("--no-rotate", action="store_true", help="full effort without QuaRot")
+    parser.add_argument("--no-gptq", action="store_true", help="full effort without GPTQ")
+    parser.add_argument("--seed", type=_seed, metavar="N", help="of QuaRot's rotations [0]")
+
+
+def add_calibration(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--calibration", type=Path, metavar="FILE", help="text to calibrate with [a built-in one]")
+
+
+def add_adapters(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--adapter",
+        action="append",
+        default=[],
+        type=adapter_word,
+        metavar="NAME=PATH",
+        help="a LoRA to add; repeatable",
+    )
+
+
+def source_and_target(arguments: argparse.Namespace) -> tuple[Path, Path]:
+    """Two paths, the second of which may be an option. Raises UsageError."""
+    words = [*arguments.words, arguments.output] if arguments.output else arguments.words
+    source, target = map(Path, exactly(2, words))
+    return source, target
+
+
+def settings_of(arguments: argparse.Namespace, adapters: tuple[AdapterFile, ...] = ()) -> CompileSettings:
+    """The compiler's settings; its own defaults stand for what was not given. Raises UsageError."""
+    from hollama.compiler import CompileSettings
+
+    chosen = {name: getattr(arguments, name) for name in ("context", "group_size", "seed")}
+    chosen["calibration"] = text_of(arguments)
+    full = arguments.effort != "quick"
+    return CompileSettings(
+        **{name: value for name, value in chosen.items() if value is not None},
+        rotates=full and not arguments.no_rotate, gptq=full and not arguments.no_gptq, adapters=adapters,
+    )  # fmt: skip
+
+
+def adapters_of(chosen: Sequence[tuple[str, Path]]) -> tuple[AdapterFile, ...]:
+    """The adapters' files, read by whoever knows their format. Raises CompileError."""
+    if not chosen:
+        return ()
+    from hollama.compiler import read_adapter
+    from hollama.plugins import load_plugins
+
+    specs = [entry.spec for entry in load_plugins().adapters.values()]
+    return tuple(read_adapter(name, path, specs) for name, path in chosen)
+
+
+def told(adapter: QuantisedFile) -> str:
+    """What became of an adapter."""
+    return f"adapter {adapter.name}: {human_bytes(adapter.nbytes)}, {adapter.snr:.1f} dB of signal to noise"
+
+
+def check_target(target: Path) -> None:
+    """Before minutes of work for a file that cannot be written. Raises UsageError."""
+    if target.is_dir():
+        raise UsageError(f"{target} is a folder; name the package to write, such as {target / 'model.hef'}")
+    if not target.absolute().parent.is_dir():
+        raise UsageError(f"{target}: there is no folder {target.parent}")
+
+
+def adapter_word(text: str) -> tuple[str, Path]:
+    name, equals, path = text.partition("=")
+    if not name or not equals or not path:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=PATH")
+    return name, Path(path)
+
+
+def text_of(arguments: argparse.Namespace) -> str | None:
+    """The text of --calibration. Raises UsageError."""
+    if arguments.calibration is None:
+        return None
+    try:
+        text = str(arguments.calibration.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--calibration: {arguments.calibration} is no text file ({error})") from error
+    if not text.strip():
+        raise UsageError(f"--calibration: {arguments.calibration} holds no text")
+    return text
+
+
+def _group(text: str) -> int:
+    if not text.isdecimal() or (int(text) != 32 and int(text) % 64):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither 32 nor a multiple of 64")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 1 << 64:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number below 2^64")
+    return int(text)
