@@ -109,7 +109,7 @@ def attach(graph: Graph, origin: Origin, adapter: AdapterFile, architecture: Arc
     if origin.rotation is None:
         return pairs
     try:
-        changes = rotate(graph, origin.gains, origin.rotation).changes
+        changes = rotate(graph, origin.gains, origin.rotation, origin.gains).changes
     except KeyError as error:
         raise CompileError(f"the package lacks the gain of {error}, by which its layers changed") from None
     return {name: _turn(pair, changes[graph.by_name[name].weight]) for name, pair in pairs.items()}

@@ -20,7 +20,7 @@ from hollama.compiler.gptq import GptqSettings
 from hollama.compiler.huggingface import open_huggingface
 from hollama.compiler.parsed import open_parsed
 from hollama.compiler.quantise import Quantiser, Recipe
-from hollama.compiler.rotation import rotate
+from hollama.compiler.rotation import rotate, smoothing_scales
 from hollama.errors import CompileError
 from hollama.formats.files import Content
 from hollama.formats.har import is_har
@@ -79,7 +79,8 @@ def optimise(checkpoint: Checkpoint, settings: CompileSettings, progress: Progre
     config = partial(_config, checkpoint, graph, weights)
     windows = calibration_windows(checkpoint, graph, settings)
     if settings.rotates and graph.generates:
-        weights, origin = _rotated(graph, weights, origin, settings.seed)
+        scales = smoothing_scales(graph, weights, checkpoint.shape.signed_theta, windows)
+        weights, origin = _rotated(graph, weights, scales, origin, settings.seed)
     quantiser = Quantiser(graph, weights, checkpoint.shape.signed_theta, recipe_of(graph, settings), windows)
     quantised = quantiser.run(progress)
     context = min(settings.context, checkpoint.shape.context)
@@ -93,10 +94,12 @@ def optimise(checkpoint: Checkpoint, settings: CompileSettings, progress: Progre
     return Optimised(groups, resources, statistics_of(quantiser))
 
 
-def _rotated(graph: Graph, weights: Mapping[str, F32], origin: Origin, seed: int) -> tuple[Mapping[str, F32], Origin]:
-    turned = rotate(graph, weights, seed)
+def _rotated(
+    graph: Graph, weights: Mapping[str, F32], scales: Mapping[str, F32], origin: Origin, seed: int
+) -> tuple[Mapping[str, F32], Origin]:
+    turned = rotate(graph, weights, seed, scales)
     gains = {name: weights[name] for name in sorted(turned.folded)}
-    return turned, replace(origin, rotation=seed, gains=gains)
+    return turned, replace(origin, rotation=seed, gains={**gains, **scales})
 
 
 def origin_of(checkpoint: Checkpoint, graph: Graph, sources: Mapping[str, Fused]) -> Origin:

@@ -5,23 +5,29 @@ What is done, all of it to the weights, so that the graph stays as it is:
     the residual stream is turned by one random Hadamard matrix; the gains of the norms that read it go into the linear
     layers behind them, as a norm without a gain does not feel a rotation
     each value head is turned, and the columns of the output projection that read it
+    the input of the down projection cannot be turned without an operation in the graph; but silu(gate) * up is linear
+    in up, so each of its channels may have a scale that divides a row of up and multiplies a column of down. Scales
+    are the channels' peaks to the power of `SMOOTHING`, as in SmoothQuant (Xiao et al. 2022, arXiv 2211.10438)
 
-The input of the down projection stays as it is: turning that would need an operation in the graph. A graph whose
-residual stream meets anything but RMS norms and sums keeps it; its value heads are turned all the same.
+A graph whose residual stream meets anything but RMS norms and sums keeps it; the rest is done all the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hollama.compiler.hadamard import Rotation, random_rotation
+from hollama.compiler.stream import Stream
+from hollama.ir.floating import FloatArithmetic
 from hollama.ir.graph import Graph, Node
 
 F32 = NDArray[np.float32]
+SMOOTHING = 0.5
+_LEAST_PEAK = 1e-3  # of the largest: channels below it are all alike
 Weights = Mapping[str, F32]  # by name: matrices (outputs, inputs), biases under `name.bias`, gains of norms
 
 
@@ -33,9 +39,10 @@ class Change:
     B (outputs, rank) to be changed by `outputs`.
     """
 
-    gain: F32 | None = None  # of the norm before it, which is folded
+    gain: F32 | None = None  # of the norm before it, which is folded, or the scales of a gated unit
     before: Rotation | None = None
     after: list[tuple[slice, Rotation]] = field(default_factory=list)  # by rows of outputs
+    scaled: tuple[slice, F32] | None = None  # rows of outputs that are divided
 
     def inputs(self, matrix: F32) -> F32:
         """A matrix (any, inputs) for the changed inputs."""
@@ -48,11 +55,17 @@ class Change:
         changed = matrix.copy()
         for rows, rotation in self.after:
             changed[rows] = rotation(np.ascontiguousarray(matrix[rows].T)).T
+        if self.scaled:
+            rows, scale = self.scaled
+            changed[rows] /= scale.reshape(-1, *[1] * (matrix.ndim - 1))
         return changed
 
 
-def rotate(graph: Graph, weights: Weights, seed: int) -> Rotated:
-    """The turned model's weights, each made when it is asked for; the same seed gives the same ones."""
+def rotate(graph: Graph, weights: Weights, seed: int, scales: Weights | None = None) -> Rotated:
+    """The turned model's weights, each made when it is asked for; the same seed gives the same ones.
+
+    `scales` are those of gated units by their names, (width,); units without any stay as they are.
+    """
     chance = np.random.default_rng(seed)
     changes = {node.weight: Change() for node in graph.nodes if node.op in ("embed", "linear")}
     readers = _readers(graph)
@@ -70,6 +83,11 @@ def rotate(graph: Graph, weights: Weights, seed: int) -> Rotated:
         changes[source.weight].after.append((rows, heads))
         for output in outputs:
             changes[output.weight].before = heads
+    for node, rows, source, outputs in _gated_units(graph, readers):
+        if scales is not None and node.name in scales:
+            changes[source.weight].scaled = rows, scales[node.name]
+            for output in outputs:
+                changes[output.weight].gain = scales[node.name]
     return Rotated(weights, changes, frozenset(norm.weight for norm in norms))
 
 
@@ -137,6 +155,34 @@ def _value_heads(graph: Graph, readers: Mapping[str, list[Node]]) -> Iterator[tu
         behind = readers[node.name]
         if source.op == "linear" and len(readers[value.name]) == 1 and all(one.op == "linear" for one in behind):
             yield slice(value.start, value.start + value.width), source, behind
+
+
+def _gated_units(graph: Graph, readers: Mapping[str, list[Node]]) -> Iterator[tuple[Node, slice, Node, list[Node]]]:
+    """Each gated unit, the rows of the layer that makes what is gated, that layer, and the layers behind the unit."""
+    for node in graph.nodes:
+        if node.op != "gated":
+            continue
+        up, behind = graph.by_name[node.inputs[1]], readers[node.name]
+        source = graph.by_name[up.inputs[0]] if up.op == "slice" else up
+        if source.op == "linear" and len(readers[up.name]) == 1 and all(one.op == "linear" for one in behind):
+            yield node, slice(up.start, up.start + up.width), source, behind
+
+
+def smoothing_scales(graph: Graph, weights: Weights, theta: F32, windows: Sequence[Sequence[int]]) -> dict[str, F32]:
+    """Scales of gated units, from what calibration texts make of them; their geometric mean is 1."""
+    units = [node.name for node, *_ in _gated_units(graph, _readers(graph))]
+    peaks = {name: np.zeros(graph.by_name[name].width, np.float32) for name in units}
+    stream, end = Stream(graph, windows), len(graph.nodes) - 1
+    for values in stream.advance(end, FloatArithmetic(graph, weights, theta), units):
+        for name, value in values.items():
+            np.maximum(peaks[name], np.abs(value).max(axis=0), out=peaks[name])
+    return {name: _scales(peak) for name, peak in peaks.items()}
+
+
+def _scales(peak: F32) -> F32:
+    logarithm = np.log(np.maximum(peak, max(float(peak.max()) * _LEAST_PEAK, 1e-30)))
+    scales: F32 = np.exp(SMOOTHING * (logarithm - logarithm.mean())).astype(np.float32)
+    return scales
 
 
 def _readers(graph: Graph) -> dict[str, list[Node]]:

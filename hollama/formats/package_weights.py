@@ -78,7 +78,8 @@ class Origin:
     """How the linear layers came from a checkpoint's weights, for adapters that were made for those.
 
     `sources` says which weights make each layer, and how many outputs they have; `rotation` is the seed by which the
-    bases were turned, None if they were not, and `gains` those of the norms that then went into the layers.
+    bases were turned, None if they were not, and `gains` those of the norms that then went into the layers, and the
+    scales of gated units, by their names.
     """
 
     sources: Mapping[str, Sequence[tuple[str, int]]]
@@ -96,8 +97,9 @@ def read_origin(hef: Package, graph: Graph) -> Origin:
     stored = SafetensorsFile.from_buffer(resource(hef, WEIGHTS))
     gains = {}
     for node in graph.nodes:
-        if node.op == "rms_norm" and f"{node.weight}{_GAIN}" in stored.names:
-            gains[node.weight] = read_array(stored, f"{node.weight}{_GAIN}", "F32", (node.width // node.heads,))
+        name = node.name if node.op == "gated" else node.weight
+        if node.op in ("rms_norm", "gated") and f"{name}{_GAIN}" in stored.names:
+            gains[name] = read_array(stored, f"{name}{_GAIN}", "F32", (node.width // node.heads,))
     return Origin({name: [(part, count) for part, count in parts] for name, parts in sources.items()}, seed, gains)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from hollama.compiler.hadamard import hadamard, random_rotation
 from hollama.compiler.pipeline import open_checkpoint, read_weights
-from hollama.compiler.rotation import residual_stream, rotate
+from hollama.compiler.rotation import residual_stream, rotate, smoothing_scales
 from hollama.ir.floating import FloatArithmetic
 from hollama.ir.interpreter import Segment, run
 from hollama.models.decoder import build
@@ -58,7 +58,9 @@ def test_a_turned_model_has_the_same_logits(tmp_path, name):
     checkpoint = open_checkpoint(random_checkpoint(tmp_path / "model", architecture, **changes))
     graph, sources = build(checkpoint.shape)
     weights = read_weights(graph, sources, checkpoint)
-    turned = rotate(graph, weights, seed=5)
+    scales = smoothing_scales(graph, weights, checkpoint.shape.signed_theta, [list(range(50))])
+    assert len(scales) == 2 and all(0.3 < scale.min() < 0.8 and 1.2 < scale.max() < 3 for scale in scales.values())
+    turned = rotate(graph, weights, 5, scales)
     assert residual_stream(graph)
     expected, found = logits(graph, weights, checkpoint.shape), logits(graph, turned, checkpoint.shape)
     assert np.abs(found - expected).max() < 1e-4 * np.abs(expected).max()
@@ -78,7 +80,8 @@ def test_an_adapter_is_turned_with_its_layer(tmp_path):
         for node in graph.linears()
     }  # fmt: skip
     merged = {**weights, **{name: weights[name] + up @ down for name, (down, up) in pairs.items()}}
-    turned = rotate(graph, weights, seed=5)
+    scales = {f"{layer}.gated": chance.uniform(0.5, 2, 128).astype(np.float32) for layer in (0, 1)}
+    turned = rotate(graph, weights, 5, scales)
     adapted = {**turned}
     for name, (down, up) in pairs.items():
         change = turned.changes[name]
