@@ -100,7 +100,8 @@ def damp(hessian: F64, share: float, name: str) -> F64:
 def inverse_factor(hessian: F64, name: str) -> F32:
     """The upper triangular U with U^T U = H^-1. Raises CompileError where H is not positive definite."""
     try:
-        lower = np.linalg.cholesky(hessian[::-1, ::-1])  # of the reversed H: its factor reversed is upper triangular
+        # of the reversed H: its factor reversed is upper triangular
+        lower: F64 = np.linalg.cholesky(hessian[::-1, ::-1]).astype(np.float64, copy=False)
     except np.linalg.LinAlgError:
         raise CompileError(
             f'"{name}": the Hessian of its inputs is singular; use more calibration text, or --no-gptq'
@@ -112,7 +113,7 @@ def _inverse_lower(matrix: F64) -> F64:
     """The inverse of a lower triangular matrix, by halves: a third of the work of inverting any matrix."""
     size = len(matrix)
     if size <= 64:
-        inverse: F64 = np.linalg.inv(matrix)
+        inverse: F64 = np.linalg.inv(matrix).astype(np.float64, copy=False)
         return inverse
     half = size // 2
     first, second = _inverse_lower(matrix[:half, :half]), _inverse_lower(matrix[half:, half:])
