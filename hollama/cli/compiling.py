@@ -1,19 +1,23 @@
-"""What the commands of the compiler's stages have in common: paths, settings, adapters."""
+"""What the commands of the compiler's stages have in common: paths, settings, adapters, reports."""
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from hollama.cli.arguments import exactly, positive
 from hollama.cli.human import human_bytes
+from hollama.cli.progress import progress
+from hollama.cli.report_text import lines
 from hollama.errors import UsageError
 
 if TYPE_CHECKING:
     from hollama.compiler.adapters import AdapterFile, QuantisedFile
     from hollama.compiler.pipeline import CompileSettings
+    from hollama.compiler.report import Report
 
 
 def add_output(parser: argparse.ArgumentParser, what: str) -> None:
@@ -35,8 +39,14 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=_seed, metavar="N", help="of QuaRot's rotations [0]")
 
 
-def add_calibration(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--calibration", type=Path, metavar="FILE", help="text to calibrate with [a built-in one]")
+def add_calibration(parser: argparse.ArgumentParser, what: str = "text to calibrate with [a built-in one]") -> None:
+    parser.add_argument("--calibration", type=Path, metavar="FILE", help=what)
+
+
+def add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--report", type=Path, metavar="FOLDER", help="measure what it cost: report.txt, .json and .html"
+    )
 
 
 def add_adapters(parser: argparse.ArgumentParser) -> None:
@@ -84,6 +94,24 @@ def adapters_of(chosen: Sequence[tuple[str, Path]]) -> tuple[AdapterFile, ...]:
 def told(adapter: QuantisedFile) -> str:
     """What became of an adapter."""
     return f"adapter {adapter.name}: {human_bytes(adapter.nbytes)}, {adapter.snr:.1f} dB of signal to noise"
+
+
+def make_report(model: Path, checkpoint: Path | None, text: str, terminal: TextIO) -> Report:
+    """Measure, with progress. Raises as `hollama.compiler.report.report` does."""
+    from hollama.compiler.report import report
+
+    with progress(terminal) as shown:
+        return report(model, checkpoint, text, lambda *step: shown.advance(*step, sizes=False))
+
+
+def write_report(found: Report, folder: Path) -> None:
+    """As text, JSON and a page. Raises OSError."""
+    from hollama.cli.report_page import page
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "report.txt").write_text("\n".join(lines(found)) + "\n", "utf-8")
+    (folder / "report.json").write_text(json.dumps(found.as_json(), indent=1) + "\n", "utf-8")
+    (folder / "report.html").write_text(page(found), "utf-8")
 
 
 def check_target(target: Path) -> None:

@@ -46,6 +46,7 @@ COMMANDS = (
     Command("parse", "CHECKPOINT HAR", "Stage one: read a checkpoint into a HAR", "Workshop"),
     Command("optimize", "HAR HAR", "Stage two: calibrate and quantise it", "Workshop"),
     Command("add-lora", "HAR NAME=PATH... -o HAR", "Stage three: add adapters", "Workshop"),
+    Command("report", "MODEL", "Show layer by layer what quantisation cost", "Workshop"),
     Command("bench", "[MODEL]", "Measure how fast a model runs here", "Workshop"),
     Command("eval", "MODEL", "Measure how good a model is, and what quantisation cost it", "Workshop"),
     Command("plugins", "", "List plugins and what they provide", "Workshop"),

@@ -14,11 +14,15 @@ from hollama.cli.compiling import (
     adapters_of,
     add_adapters,
     add_output,
+    add_report,
     add_settings,
     check_target,
+    make_report,
     settings_of,
     source_and_target,
+    text_of,
     told,
+    write_report,
 )  # fmt: skip
 from hollama.cli.human import human_bytes
 from hollama.cli.progress import progress
@@ -44,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_words(parser, "PATH", "the checkpoint or HAR (or a package that gets adapters), then the package to write")
     add_output(parser, "package")
     add_settings(parser)
+    add_report(parser)
     add_adapters(parser)
     parser.add_argument("--progress", choices=("bar", "json"), default="bar", help="for people, or JSON lines")
 
@@ -56,6 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
         adapters = _compile(arguments, source, target, lambda *step: shown.advance(*step, sizes=False))
     for adapter in adapters:
         print(told(adapter))
+    if arguments.report:
+        write_report(make_report(target, source, text_of(arguments) or "", sys.stderr), arguments.report)
     size = human_bytes(target.stat().st_size)
     print(f"wrote {target} ({size}); `FROM` and its path, in a Modelfile, makes a model of it")
     return 0
@@ -76,12 +83,16 @@ def _print_step(status: str, completed: int, total: int) -> None:
 
 def _compile(arguments: argparse.Namespace, source: Path, target: Path, report: Report) -> Sequence[QuantisedFile]:
     from hollama.compiler import compile_package
+    from hollama.compiler.package import is_package
     from hollama.compiler.stages import is_optimised
 
     check_target(target)
     settings = settings_of(arguments, adapters_of(arguments.adapter))
-    if is_optimised(source):
+    optimised = is_optimised(source)
+    if optimised:
         _refuse_settings(arguments, source)
+    if arguments.report and (optimised or is_package(source)):
+        raise UsageError(f"--report compares with the checkpoint: hollama report {target} --float CHECKPOINT")
     return compile_package(source, target, settings, report)
 
 

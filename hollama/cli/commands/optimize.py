@@ -6,7 +6,16 @@ import argparse
 import sys
 
 from hollama.cli.arguments import add_words, describe
-from hollama.cli.compiling import add_output, add_settings, check_target, settings_of, source_and_target
+from hollama.cli.compiling import (
+    add_output,
+    add_report,
+    add_settings,
+    check_target,
+    make_report,
+    settings_of,
+    source_and_target,
+    write_report,
+)
 from hollama.cli.human import human_bytes
 from hollama.cli.progress import progress
 
@@ -22,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_words(parser, "PATH", "the HAR or checkpoint, then the HAR to write")
     add_output(parser, "HAR")
     add_settings(parser)
+    add_report(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -32,5 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments)
     with progress(sys.stderr) as shown:
         optimise_stage(source, target, settings, lambda *step: shown.advance(*step, sizes=False))
+    if arguments.report:
+        write_report(make_report(target, source, "", sys.stderr), arguments.report)
     print(f"wrote {target} ({human_bytes(target.stat().st_size)}); `hollama compile` makes a package of it")
     return 0

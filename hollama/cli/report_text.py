@@ -1,0 +1,121 @@
+"""A compiler's report as tables, which its text and its page share. Knows no terminal and no HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hollama.cli.human import human_bytes, human_number, table
+
+if TYPE_CHECKING:
+    from hollama.compiler.measure import Loss, Measurement, Value
+    from hollama.compiler.report import Report
+
+_WORST = 10
+
+
+@dataclass(frozen=True)
+class Table:
+    """`most` is how many rows are enough for a short form; they come first."""
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    most: int | None = None
+
+
+def headline(report: Report) -> list[str]:
+    """What it is, and in one line what quantisation cost it."""
+    info = report.info
+    lines = [
+        f"{report.name}: {info.architecture}, {human_number(info.parameter_count)} parameters, {info.quantization}, "
+        f"context {info.context}, {human_bytes(sum(report.sizes.values()))}"
+    ]
+    if report.measured:
+        whole = report.measured.whole
+        nats = "" if whole.kl is None else f", {whole.kl:.4f} nats a token from the float model"
+        lines.append(f"{decibel(whole.snr)} of signal to noise at the output{nats}, on {report.measured.tokens} tokens")
+    return lines
+
+
+def tables(report: Report) -> Iterator[Table]:
+    """What there is to tell, what matters most first."""
+    if report.measured:
+        yield from _measured(report.measured)
+    yield _values(report.values)
+    sizes = sorted(report.sizes.items(), key=lambda item: -item[1])
+    yield Table("Sizes", ("FILE", "SIZE"), [(name, human_bytes(size)) for name, size in sizes])
+    if report.history:
+        steps = [(step.get("stage", ""), _made_of(step)) for step in report.history]
+        yield Table("History", ("STAGE", "OF"), steps)
+
+
+def lines(report: Report) -> list[str]:
+    """The report as text."""
+    found = headline(report)
+    for part in tables(report):
+        rest = len(part.rows) - (part.most or len(part.rows))
+        title = f"{part.title}, the first {part.most} of {len(part.rows)}" if rest > 0 else part.title
+        found += ["", title, *(line.rstrip() for line in table([part.header, *part.rows[: part.most]]))]
+    return found
+
+
+def decibel(value: float | None) -> str:
+    return "no noise" if value is None else f"{value:.1f} dB"
+
+
+def _measured(measured: Measurement) -> Iterator[Table]:
+    yield Table(
+        "Where it is lost, each quantised alone",
+        ("SOURCE", "SNR", "NATS A TOKEN", "SHARE"),
+        [_loss(loss) for loss in measured.sources],
+    )
+    behind = [decibel(snr) for _, snr in measured.stream]
+    yield Table(
+        "Part by part, each quantised alone",
+        ("PART", "SNR", "NATS A TOKEN", "SHARE", "BEHIND IT"),
+        [(*_loss(loss), snr) for loss, snr in zip(measured.parts, behind, strict=True)],
+    )
+    layers = sorted(measured.layers, key=lambda layer: _or_most(layer.output))
+    yield Table(
+        "Linear layers, the noisiest first",
+        ("LAYER", "BITS", "SIZE", "WEIGHTS", "OUTPUT", "BY WEIGHTS", "BY INPUTS", "ARRIVING"),
+        [
+            (layer.name, str(layer.bits), human_bytes(layer.nbytes), *map(decibel, (
+                layer.weights, layer.output, layer.by_weights, layer.by_inputs, layer.arriving)))
+            for layer in layers
+        ],
+        _WORST,
+    )  # fmt: skip
+
+
+def _loss(loss: Loss) -> tuple[str, str, str, str]:
+    return loss.name, decibel(loss.snr), "-" if loss.kl is None else f"{loss.kl:.5f}", f"{loss.share:.1%}"
+
+
+def _values(values: Sequence[Value]) -> Table:
+    """Those that clip most come first, then the noisiest."""
+    ordered = sorted(values, key=lambda value: (-value.clipped, _or_most(value.snr)))
+    measured = any(value.snr is not None for value in values)
+    rows = [
+        (value.name, str(value.bits), f"{value.low:.4g} to {value.high:.4g}", f"{value.clipped:.4%}",
+         *([decibel(value.snr)] if measured else []))
+        for value in ordered
+    ]  # fmt: skip
+    header = ("VALUE", "BITS", "RANGE", "CLIPPED", *(["SNR"] if measured else []))
+    return Table("Quantised values, the most clipped first", header, rows, _WORST)
+
+
+def _or_most(snr: float | None) -> float:
+    return float("inf") if snr is None else snr
+
+
+def _made_of(step: object) -> str:
+    """A step of the history in a line: the files and settings by name."""
+    told = dict(step) if isinstance(step, dict) else {}
+    settings, sources = told.get("settings"), told.get("sources")
+    parts = [f"{name}={value}" for name, value in settings.items()] if isinstance(settings, dict) else []
+    parts += [f"{name} {str(digest)[:12]}" for name, digest in sources.items()] if isinstance(sources, dict) else []
+    parts += [f"{name}={told[name]}" for name in ("name", "snr") if name in told]
+    return ", ".join(parts)
