@@ -53,7 +53,7 @@ async def read(request: web.Request, decode: Callable[[bytes], T]) -> T:
         body = await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise too_large(LARGEST_BODY) from None
-    if (encoding := request.headers.get("Content-Encoding", "identity")) != "identity":
+    if (encoding := request.headers.get("Content-Encoding", "").strip().lower()) not in ("", "identity"):
         body = await asyncio.to_thread(unpack, body, encoding, LARGEST_UNPACKED)
     return decode(body) if len(body) < _SMALL else await asyncio.to_thread(decode, body)
 

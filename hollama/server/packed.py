@@ -18,6 +18,7 @@ else:
 
 _GZIP_OR_ZLIB = 47  # window bits, as zlib wants them
 _RAW = -15
+_MEMBERS = 16  # of a body: gzip's members and zstd's frames may follow each other, and each is a copy of the rest
 
 
 class BodyTooLarge(RequestError):
@@ -32,6 +33,9 @@ class _Decompressor(Protocol):
     @property
     def eof(self) -> bool: ...
 
+    @property
+    def unused_data(self) -> bytes: ...
+
     def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
@@ -44,16 +48,20 @@ def unpack(body: bytes, encoding: str, most: int) -> bytes:
 
     Raises BodyTooLarge, EncodingUnknown, and RequestError for damaged bytes.
     """
-    decompressor = _decompressor(encoding.strip().lower(), body)
-    try:
-        unpacked = decompressor.decompress(body, most + 1)
-    except (zlib.error, zstd.ZstdError) as error:
-        raise RequestError(f"invalid input: {error}; the body is not what its Content-Encoding says") from None
-    if len(unpacked) > most:
-        raise too_large(most)
-    if not decompressor.eof:
-        raise RequestError("invalid input: the compressed body ends too early")
-    return unpacked
+    packed, unpacked = body, b""
+    for _ in range(_MEMBERS):
+        decompressor = _decompressor(encoding.strip().lower(), packed)
+        try:
+            unpacked += decompressor.decompress(packed, most + 1 - len(unpacked))
+        except (zlib.error, zstd.ZstdError) as error:
+            raise RequestError(f"invalid input: {error}; the body is not what its Content-Encoding says") from None
+        if len(unpacked) > most:
+            raise too_large(most)
+        if not decompressor.eof:
+            raise RequestError("invalid input: the compressed body ends too early")
+        if not (packed := decompressor.unused_data):
+            return unpacked
+    raise RequestError(f"invalid input: the compressed body has more than {_MEMBERS} members; pack it as one")
 
 
 def _decompressor(encoding: str, body: bytes) -> _Decompressor:

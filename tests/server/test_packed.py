@@ -58,6 +58,21 @@ async def test_what_is_damaged_is_refused(desk: Desk, encoding: str) -> None:
     assert (await desk.http.get(desk.url)).status == 200
 
 
+@pytest.mark.parametrize("encoding", PACK)
+def test_what_follows_is_unpacked_too_or_refused(encoding: str) -> None:
+    pack = PACK[encoding]
+    assert unpack(pack(b"ab") + pack(b"") + pack(b"cd"), encoding, 4) == b"abcd"
+    for body in (pack(b"ab") + b"junk", pack(b"ab") + pack(b"cd")[:-1], pack(b"") * 17, pack(b"ab") + pack(b"cde")):
+        with pytest.raises(RequestError):
+            unpack(body, encoding, 4)
+
+
+@pytest.mark.parametrize("encoding", ["", "Identity", " identity "])
+async def test_a_body_that_is_not_packed_may_say_so(desk: Desk, encoding: str) -> None:
+    status, _ = await send(desk, "/api/show", b'{"model": "noise"}', encoding)
+    assert status == 200
+
+
 async def test_an_encoding_nobody_knows_is_refused(desk: Desk) -> None:
     status, answer = await send(desk, "/api/generate", b"{}", "br, gzip")
     assert status == 415
