@@ -75,8 +75,8 @@ def _shares(figure: Any, measured: Measurement) -> None:
 
 def _stream(figure: Any, measured: Measurement) -> None:
     axes = figure.subplots()
-    names = [name.removeprefix("block ") for name, _ in measured.stream]
-    axes.plot(names, [_number(snr) for _, snr in measured.stream], "o-")
+    behind = measured.stream[1:]  # the embedding has hardly any noise
+    axes.plot([name.removeprefix("block ") for name, _ in behind], [_number(snr) for _, snr in behind], "o-")
     axes.set(title="signal to noise behind each part, all quantised", ylabel="dB")
     axes.tick_params(axis="x", rotation=60, labelsize=7)
 
@@ -89,6 +89,7 @@ def _layers(figure: Any, measured: Measurement) -> None:
         blocks = [int(layer.name.partition(".")[0]) for layer in found]
         axes.plot(blocks, [_number(layer.output) for layer in found], "o-", label=kind or None)
     axes.set(title="signal to noise of each linear layer's output, quantised alone", xlabel="block", ylabel="dB")
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend(fontsize=7)
 
 

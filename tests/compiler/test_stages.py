@@ -1,6 +1,7 @@
 """Stage by stage: the same package as in one go, the same bytes each time, and what a stage refuses."""
 
 import json
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -134,6 +135,17 @@ def test_weights_take_as_few_bits_as_hold_them(tmp_path):
         file = SafetensorsFile.from_buffer(har.resources["weights.safetensors"])
     dtypes = {name: file.info(name).dtype for name in file.names}
     assert (dtypes[down], dtypes[up], dtypes["model.embed_tokens.weight"]) == ("F16", "BF16", "F32")
+
+
+def test_parsing_holds_no_more_than_a_few_tensors(tmp_path):
+    source = random_checkpoint(tmp_path / "c", hidden_size=256, intermediate_size=1024, num_hidden_layers=8)
+    tracemalloc.start()
+    try:
+        parse(source, tmp_path / "p.har", nothing)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (tmp_path / "p.har").stat().st_size > 30 << 20 > 2 * peak
 
 
 def _with_nan(folder: Path) -> None:
