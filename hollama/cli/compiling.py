@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from hollama.cli.arguments import exactly, positive
 from hollama.cli.human import human_bytes
-from hollama.cli.progress import progress
 from hollama.cli.report_text import lines
 from hollama.errors import UsageError
 
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
     from hollama.compiler.adapters import AdapterFile, QuantisedFile
     from hollama.compiler.pipeline import CompileSettings
     from hollama.compiler.report import Report
+
+Step = Callable[[str, int, int], None]
 
 
 def add_output(parser: argparse.ArgumentParser, what: str) -> None:
@@ -96,12 +97,12 @@ def told(adapter: QuantisedFile) -> str:
     return f"adapter {adapter.name}: {human_bytes(adapter.nbytes)}, {adapter.snr:.1f} dB of signal to noise"
 
 
-def make_report(model: Path, checkpoint: Path | None, text: str, terminal: TextIO) -> Report:
-    """Measure, with progress. Raises as `hollama.compiler.report.report` does."""
-    from hollama.compiler.report import report
+def reported(arguments: argparse.Namespace, model: Path, checkpoint: Path, step: Step) -> None:
+    """Write the report that --report asks for. Raises as `hollama.compiler.report.report` does."""
+    if arguments.report:
+        from hollama.compiler.report import report
 
-    with progress(terminal) as shown:
-        return report(model, checkpoint, text, lambda *step: shown.advance(*step, sizes=False))
+        write_report(report(model, checkpoint, text_of(arguments) or "", step), arguments.report)
 
 
 def write_report(found: Report, folder: Path) -> None:
@@ -112,6 +113,12 @@ def write_report(found: Report, folder: Path) -> None:
     (folder / "report.txt").write_text("\n".join(lines(found)) + "\n", "utf-8")
     (folder / "report.json").write_text(json.dumps(found.as_json(), indent=1) + "\n", "utf-8")
     (folder / "report.html").write_text(page(found), "utf-8")
+
+
+def check_folder(folder: Path | None) -> None:
+    """Before minutes of work for a report that cannot be written. Raises UsageError."""
+    if folder and folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file; name a folder for the report")
 
 
 def check_target(target: Path) -> None:

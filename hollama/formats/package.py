@@ -32,7 +32,7 @@ BASE = "base_model"  # what Hailo calls the groups without an adapter where othe
 _LARGEST_CONFIG = 16 << 20
 _PREFILL = "__prefill"
 _ADAPTER = re.compile(r"[A-Za-z0-9](?:_?[A-Za-z0-9.-])*")
-_LONGEST_NAME = 80
+_LONGEST_NAME = 72  # a HAR's member is called after it
 
 
 class Resources(Protocol):
@@ -96,12 +96,15 @@ def read_info(source: Package | Path) -> PackageInfo:
         raise HefError(f"package format {own.get('format')!r} is not {FORMAT}; compile the model again")
     process = _get(config, "pre_process_params", dict)
     metadata = _get(own, "metadata", dict)
+    context, chunk = (_get(process, key, int) for key in ("kv_cache_size", "prefill_input_tokens_count"))
+    if not context or not chunk:
+        raise HefError(f"{CONFIG}: {context} tokens of context, read in pieces of {chunk}, hold no text")
     bos = own.get("bos_token_id")
     return PackageInfo(
         architecture=_get(own, "architecture", str),
         parameter_count=_get(own, "parameter_count", int),
-        context=_get(process, "kv_cache_size", int),
-        prefill_chunk=_get(process, "prefill_input_tokens_count", int),
+        context=context,
+        prefill_chunk=chunk,
         vocab_size=_get(own, "vocab_size", int),
         tokenizer=_get(own, "tokenizer", str),
         chat_template=_get(config, "chat_template", str),

@@ -57,6 +57,13 @@ def test_three_forms_lie_in_the_folder(folder: Path) -> None:
     assert plain["measured"]["whole"]["snr"] > 3 and plain["history"][1]["settings"]["gptq"] is False
 
 
+def test_compile_reports_too(folder: Path) -> None:
+    words = ["compile", str(folder / "base"), str(folder / "m.hef"), "--context", "64", "--effort", "quick"]
+    assert main([*words, "--progress", "json", "--report", str(folder / "compiled")]) == 0
+    plain, other = (json.loads((folder / name / "report.json").read_text()) for name in ("compiled", "report"))
+    assert (plain["name"], plain["measured"]) == ("m.hef", other["measured"])
+
+
 def test_the_page_needs_nothing_else_and_is_the_same_again(folder: Path) -> None:
     pytest.importorskip("matplotlib")
     text = (folder / "report" / "report.html").read_text()
@@ -97,6 +104,7 @@ def test_the_noisiest_layer_comes_first(folder: Path) -> None:
         (["report", "nowhere.har"], "there is no file nowhere.har"),
         (["report", "base/config.json"], "remembers nothing of its checkpoint; name that with --float"),
         (["report", "p.har"], "was only parsed; `hollama optimize` quantises it"),
+        (["report", "q.har", "-o", "q.har"], "q.har is a file; name a folder for the report"),
         (["compile", "q.har", "x.hef", "--report", "r"], "hollama report x.hef --float CHECKPOINT"),
     ],
 )

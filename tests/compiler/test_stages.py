@@ -91,6 +91,13 @@ def test_an_adapter_can_be_added_in_place(folder, tmp_path):
     assert (tmp_path / "q.har").read_bytes() == (folder / "two.har").read_bytes()
 
 
+def test_the_longest_name_of_an_adapter_fits(folder, tmp_path):
+    settings = CompileSettings(adapters=(read_adapter("x" * 72, folder / "one", SPECS),))
+    add_stage(folder / "q.har", tmp_path / "q.har", settings, nothing)
+    with Har.open(tmp_path / "q.har") as har:
+        assert read_info(har).adapters == ("x" * 72,)
+
+
 def test_an_optimised_har_holds_what_the_whitepaper_lists(folder):
     with Har.open(folder / "two.har") as har, Hef.open(folder / "m.hef") as hef:
         assert set(hef.resources) <= set(har.resources)

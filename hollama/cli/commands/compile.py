@@ -16,13 +16,12 @@ from hollama.cli.compiling import (
     add_output,
     add_report,
     add_settings,
+    check_folder,
     check_target,
-    make_report,
+    reported,
     settings_of,
     source_and_target,
-    text_of,
     told,
-    write_report,
 )  # fmt: skip
 from hollama.cli.human import human_bytes
 from hollama.cli.progress import progress
@@ -61,8 +60,6 @@ def run(arguments: argparse.Namespace) -> int:
         adapters = _compile(arguments, source, target, lambda *step: shown.advance(*step, sizes=False))
     for adapter in adapters:
         print(told(adapter))
-    if arguments.report:
-        write_report(make_report(target, source, text_of(arguments) or "", sys.stderr), arguments.report)
     size = human_bytes(target.stat().st_size)
     print(f"wrote {target} ({size}); `FROM` and its path, in a Modelfile, makes a model of it")
     return 0
@@ -87,13 +84,16 @@ def _compile(arguments: argparse.Namespace, source: Path, target: Path, report: 
     from hollama.compiler.stages import is_optimised
 
     check_target(target)
+    check_folder(arguments.report)
     settings = settings_of(arguments, adapters_of(arguments.adapter))
     optimised = is_optimised(source)
     if optimised:
         _refuse_settings(arguments, source)
     if arguments.report and (optimised or is_package(source)):
         raise UsageError(f"--report compares with the checkpoint: hollama report {target} --float CHECKPOINT")
-    return compile_package(source, target, settings, report)
+    done = compile_package(source, target, settings, report)
+    reported(arguments, target, source, report)
+    return done
 
 
 def _refuse_settings(arguments: argparse.Namespace, source: Path) -> None:

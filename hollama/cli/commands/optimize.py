@@ -10,11 +10,11 @@ from hollama.cli.compiling import (
     add_output,
     add_report,
     add_settings,
+    check_folder,
     check_target,
-    make_report,
+    reported,
     settings_of,
     source_and_target,
-    write_report,
 )
 from hollama.cli.human import human_bytes
 from hollama.cli.progress import progress
@@ -39,10 +39,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     source, target = source_and_target(arguments)
     check_target(target)
+    check_folder(arguments.report)
     settings = settings_of(arguments)
     with progress(sys.stderr) as shown:
-        optimise_stage(source, target, settings, lambda *step: shown.advance(*step, sizes=False))
-    if arguments.report:
-        write_report(make_report(target, source, "", sys.stderr), arguments.report)
+
+        def step(status: str, done: int, of: int) -> None:
+            shown.advance(status, done, of, sizes=False)
+
+        optimise_stage(source, target, settings, step)
+        reported(arguments, target, source, step)
     print(f"wrote {target} ({human_bytes(target.stat().st_size)}); `hollama compile` makes a package of it")
     return 0

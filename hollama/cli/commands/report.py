@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from hollama.cli.arguments import add_words, describe, exactly
-from hollama.cli.compiling import add_calibration, make_report, text_of, write_report
+from hollama.cli.compiling import add_calibration, check_folder, text_of, write_report
+from hollama.cli.progress import progress
 from hollama.cli.report_text import lines
 from hollama.errors import UsageError
 from hollama.formats.har import is_har
@@ -29,12 +30,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from hollama.compiler.report import report
+
     (source,) = map(Path, exactly(1, arguments.words))
     if not source.is_file():
         raise UsageError(f"there is no file {source}; expected a HAR that `hollama optimize` made, or a .hef file")
     if arguments.float is None and not is_har(source):
         raise UsageError(f"{source}: a package remembers nothing of its checkpoint; name that with --float")
-    found = make_report(source, arguments.float, text_of(arguments) or "", sys.stderr)
+    check_folder(arguments.output)
+    with progress(sys.stderr) as shown:
+        text = text_of(arguments) or ""
+        found = report(source, arguments.float, text, lambda *step: shown.advance(*step, sizes=False))
     print("\n".join(lines(found)))
     if arguments.output:
         write_report(found, arguments.output)
