@@ -83,8 +83,10 @@ class Engine:
         if not self._model.limits.hidden:
             raise RequestError("this device gives no hidden states, so no model can embed on it")
         check_adapter(texts.adapter, self._model.limits.adapters)
+        limits = self._model.limits
+        whole = self._context if limits.generates else min(self._context, limits.prefill_chunk, limits.rows)
         for text in texts.texts:
-            check_tokens(text, self._model.vocab_size, self._context)
+            check_tokens(text, self._model.vocab_size, whole)
         if not texts.texts:
             return []
         promise = Promise(asyncio.get_running_loop())

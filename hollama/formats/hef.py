@@ -17,6 +17,7 @@ Source: HailoRT 5.2, libhailort/src/hef/hef.cpp.
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from mmap import ACCESS_READ, mmap
@@ -241,7 +242,8 @@ def _parse(data: memoryview) -> pb.HefFile:
         )
     names = [group_name(group) for group in proto.network_groups]
     if len(set(names)) < len(names):
-        raise HefProtoInvalid(f"the HEF has network groups of the same name: {', '.join(sorted(names))}")
+        twice = next(name for name, count in Counter(names).items() if count > 1)
+        raise HefProtoInvalid(f'the HEF has {len(names)} network groups, of which some are named "{twice:.100}"')
     return proto
 
 
@@ -251,11 +253,11 @@ def _entries(proto: pb.HefFile, container: Container) -> dict[str, pb.ExternalRe
     last = container.extra.stop - container.zero_point
     for entry in proto.external_resources:
         if entry.name in entries:
-            raise HefResourceInvalid(f"the HEF has two resources named {entry.name!r}")
+            raise HefResourceInvalid(f"the HEF has two resources named {entry.name[:100]!r}")
         if entry.offset + entry.size > last or entry.offset < first:
             span = f"{entry.offset} to {entry.offset + entry.size}"
             raise HefResourceInvalid(
-                f"the HEF says resource {entry.name!r} is bytes {span}, but resources lie from {first} to {last}"
+                f"the HEF says resource {entry.name[:100]!r} is bytes {span}, but resources lie from {first} to {last}"
             )
         entries[entry.name] = entry
     return entries

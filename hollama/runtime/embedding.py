@@ -43,7 +43,7 @@ def pooling(info: PackageInfo) -> Pooling:
     number = info.metadata.get(f"{info.architecture}.pooling_type")
     if number is None:
         return "last"
-    name = _POOLINGS[number] if number in range(len(_POOLINGS)) else str(number)
+    name = _POOLINGS[number] if type(number) is int and number in range(len(_POOLINGS)) else f"{number!s:.40}"
     if name not in get_args(Pooling):
         raise RequestError(f"Pooling type '{name}' is not OAI compatible. Please use a different pooling type")
     return cast(Pooling, name)

@@ -208,10 +208,10 @@ def load(package: Path, context: int) -> EmulatedModel:
         weights = replace(weights, adapters=read_adapters(hef, graph))
         hef.read_here_and_there(EMBEDDINGS)
         key = xxhash.xxh3_128_digest(hef.model_hash.encode())
-    rows = max(_MOST_ROWS, info.prefill_chunk)
+    longest = _context(info, context)
+    rows = max(_MOST_ROWS, info.prefill_chunk if graph.generates else longest)  # an encoder's texts are not cut
     # The longer a chunk, the less time goes into unpacking weights; but NumPy's attention holds all scores of a chunk.
     chunk = info.prefill_chunk if settings.kernels == NUMPY else rows
-    longest = _context(info, context)
     limits = Limits(
         longest, chunk if graph.generates else longest, _MOST_SESSIONS, rows, adapters=info.adapters,
         hidden=graph.without_head().output.width, generates=graph.generates,

@@ -16,8 +16,8 @@ from hollama.compiler.checkpoint import open_tokenizer
 from hollama.compiler.pipeline import open_checkpoint, read_weights
 from hollama.compiler.tokenizers.wordpiece import wordpiece
 from hollama.compiler.widening import widened
-from hollama.errors import BackendError, CompileError
-from hollama.formats.hef import Hef
+from hollama.errors import BackendError, CompileError, HefError
+from hollama.formats.hef import CONFIG, Hef, write_hef
 from hollama.formats.package import read_info, read_tokenizer
 from hollama.formats.package_weights import read_model
 from hollama.interfaces import Work
@@ -97,6 +97,32 @@ def test_texts_are_read_whole_and_alone(compiled, monkeypatch):
             model.encode([Work(session, texts[0])])
         model.close()
     assert len(set(found)) == 1
+
+
+def lying(source, target, **process):
+    """The package with other lengths than it was compiled for."""
+    with Hef.open(source) as hef:
+        resources = {name: bytes(hef.resources[name]) for name in hef.resources}
+    config = json.loads(resources[CONFIG])
+    config["pre_process_params"] |= process
+    write_hef(target, network_groups=(), resources={**resources, CONFIG: json.dumps(config).encode()})
+    return target
+
+
+@pytest.mark.parametrize("kernels", ["numpy", ""])
+def test_a_text_is_read_whole_whatever_the_package_calls_a_chunk(tmp_path, monkeypatch, kernels):
+    source = package(checkpoint(tmp_path / "source", "nomic-bert"), tmp_path / "model.hef")
+    monkeypatch.setenv("HOLLAMA_KERNELS", kernels)
+    model = emulator.load(lying(source, tmp_path / "lying.hef", kv_cache_size=600, prefill_input_tokens_count=16), 0)
+    assert model.limits.prefill_chunk == 600 <= model.limits.rows
+    assert encode(model, [[5] * 600])[0].shape == (600, 64)
+    model.close()
+
+
+@pytest.mark.parametrize("length", ["kv_cache_size", "prefill_input_tokens_count"])
+def test_lengths_that_hold_no_text_are_refused(compiled, tmp_path, length):
+    with pytest.raises(HefError, match="hold no text"):
+        emulator.load(lying(compiled, tmp_path / "lying.hef", **{length: 0}), 0)
 
 
 @pytest.mark.parametrize(

@@ -277,6 +277,17 @@ async def test_adapters_are_the_models():
         engine.close()
 
 
+async def test_an_encoder_refuses_a_text_that_no_step_can_take_whole():
+    for limits in ({"rows": 10, "chunk": 64}, {"rows": 64, "chunk": 10}):
+        engine = made(generates=False, **limits)
+        try:
+            assert len(await engine.embed(Texts(((1,) * 10,), "mean"))) == 1
+            with pytest.raises(ContextOverflow):
+                await asyncio.wait_for(engine.embed(Texts(((1,) * 11,), "mean")), 5)
+        finally:
+            engine.close()
+
+
 async def test_a_cancelled_wait_stops_the_work():
     engine = made(rows=4)
     try:

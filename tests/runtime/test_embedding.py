@@ -23,7 +23,7 @@ def test_pooling_is_llama_cpps_number(number: int | None, name: str) -> None:
     assert pooling(info() if number is None else info(llama__pooling_type=number)) == name
 
 
-@pytest.mark.parametrize("number", [0, 4, 5, -1, "max", [1]])
+@pytest.mark.parametrize("number", [0, 4, 5, -1, "max", [1], 1.0, True])
 def test_other_poolings_are_refused(number: Any) -> None:
     with pytest.raises(RequestError, match="is not OAI compatible"):
         pooling(info(llama__pooling_type=number))
