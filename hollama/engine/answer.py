@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hollama.engine.chain import Chain, logprobs, require_finite
+from hollama.engine.chain import Chain, logprobs
 from hollama.engine.drafter import Drafter
 from hollama.engine.job import End, Job, Scored, Token
 from hollama.engine.tokens import Tokens
@@ -78,7 +78,7 @@ class Answer:
         """Log-probabilities of the prompt's next tokens from the logits (tokens, vocabulary) that they follow."""
         found = []
         for row in rows:
-            require_finite(row)
+            self.ticket.chain.require_sound(row)
             found.append(logprobs(row, self.ticket.job.prompt[self._scored], self.ticket.job.top_logprobs or 0))
             self._scored += 1
         values, top = zip(*found, strict=True) if found else ((), ())

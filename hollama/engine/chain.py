@@ -42,6 +42,7 @@ class Chain:
         ordered = sorted(specs, key=lambda spec: (spec.order, spec.name))
         self._links = [link for spec in ordered if (link := _build(spec, context))]
         self._draw = Draw(integer(context.options, "seed", RANDOM))
+        self._vocab_size = context.vocab_size
         self._room: Logits | None = None  # kept: to allocate this much takes longer than to fill it
 
     @property
@@ -51,7 +52,7 @@ class Chain:
 
     def pick(self, logits: Logits) -> int:
         """Draw a token and let every sampler learn it. Leaves `logits` (vocabulary,) as they are."""
-        require_finite(logits)
+        self.require_sound(logits)
         changed = self._room = np.empty_like(logits) if self._room is None else self._room
         np.copyto(changed, logits)
         for link in self._links:
@@ -60,6 +61,11 @@ class Chain:
         for link in self._links:
             link.accept(token)
         return token
+
+    def require_sound(self, logits: Logits) -> None:
+        """Raises BackendError for logits that no device should give."""
+        if logits.shape != (self._vocab_size,) or not np.isfinite([logits.min(), logits.max()]).all():
+            raise BackendError("the backend's logits are not one finite number for every token")
 
     def _choose(self, logits: Logits) -> int:
         left = np.flatnonzero(logits > -np.inf)
@@ -90,12 +96,6 @@ class Link:
     def accept(self, token: int) -> None:
         with _blame(self.name):
             self.sampler.accept(token)
-
-
-def require_finite(logits: Logits) -> None:
-    """Raises BackendError."""
-    if not np.isfinite([logits.min(), logits.max()]).all():
-        raise BackendError("the backend's logits are not one finite number for every token")
 
 
 def logprobs(logits: Logits, token: int, count: int) -> tuple[float, tuple[tuple[int, float], ...]]:

@@ -81,14 +81,11 @@ async def test_no_label_is_what_a_client_sent(desk: Desk) -> None:
     }
 
 
-async def test_pages_of_a_device_are_told(desk: Desk) -> None:
+async def test_pages_of_a_device_are_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     await desk.client.generate("noise", "")
     (loaded,) = desk.device.loads
-    type(loaded).pages = property(lambda model: (3, 8))  # type: ignore[method-assign, assignment]
-    try:
-        counted = await scrape(desk)
-    finally:
-        del type(loaded).pages
+    monkeypatch.setattr(type(loaded), "pages", property(lambda model: (3, 8)))
+    counted = await scrape(desk)
     assert (counted["hollama_kv_pages_used", "noise:latest"], counted["hollama_kv_pages", "noise:latest"]) == (3, 8)
 
 

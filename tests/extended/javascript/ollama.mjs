@@ -58,9 +58,8 @@ seen.pull = await refusal(async () => {
   for await (const step of await client.pull({ model: "nobody", stream: true })) seen.pulling = step.status;
 });
 seen.aborted = await refusal(async () => {
-  const stream = await client.generate({ model, prompt: "Tell me everything.", stream: true, options: { num_predict: -1 } });
-  setTimeout(() => stream.abort(), 50);
-  for await (const _ of stream);
+  const stream = await client.generate({ model, prompt: "Tell me everything.", stream: true, options: { num_predict: -1, regex: "[a-z]{9000}" } });
+  for await (const _ of stream) stream.abort();
 });
 const data = new TextEncoder().encode("a blob");
 const digest = "sha256:" + createHash("sha256").update(data).digest("hex");
