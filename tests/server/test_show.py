@@ -65,3 +65,9 @@ async def test_a_broken_model_does_not_hide_the_others(desk: Desk) -> None:
     status, answer = await desk.post("/api/generate", {"model": "noise", "prompt": "x"})
     assert status == 500
     assert answer["error"]
+
+
+async def test_another_system_stands_in_the_answer_and_in_its_modelfile(desk: Desk) -> None:
+    _, shown = await desk.post("/api/show", {"model": "noise", "system": "Be brief."})
+    assert shown["system"] == "Be brief."
+    assert "\nSYSTEM Be brief.\n" in shown["modelfile"]
