@@ -34,6 +34,7 @@ from hollama.kernels.golden import PANEL
 from hollama.models.architecture import Architecture
 
 _GROUP = 32
+_LARGEST = 1e6  # of an update's values: what was trained has a millionth of it, and products of these stay finite
 _HEAD_ROWS = 8  # of so many rows, one goes through a head that is adapted: its output is wide
 _MARGIN = 1.5  # of ranges: 8 bits have them to spare beside weights of 4, and other texts may go further
 
@@ -102,6 +103,11 @@ def attach(graph: Graph, origin: Origin, adapter: AdapterFile, architecture: Arc
                 f'{adapter.path}: the update of "{weight:.100}" is for {outputs} outputs and {inputs} inputs, '
                 f"the model's layer has {place.rows} and {place.inputs}"
             )
+        if not (largest := _largest(pair)) <= _LARGEST:
+            raise CompileError(
+                f'{adapter.path}: the update of "{weight:.100}" has values up to {largest:.3g}; '
+                f"expected {_LARGEST:,.0f} at most, the adapter is damaged"
+            )
         up = (pair.b * np.float32(pair.scale)).astype(np.float32)
         up = halves(up, place.paired) if place.paired else up
         found.setdefault(place.node.name, []).append((place, pair.a, up))
@@ -113,6 +119,12 @@ def attach(graph: Graph, origin: Origin, adapter: AdapterFile, architecture: Arc
     except KeyError as error:
         raise CompileError(f"the package lacks the gain of {error}, by which its layers changed") from None
     return {name: _turn(pair, changes[graph.by_name[name].weight]) for name, pair in pairs.items()}
+
+
+def _largest(pair: LowRankPair) -> float:
+    """Of its values, with and without their scale; not a number if one of them is none."""
+    down, up = (float(np.abs(half).max()) for half in (pair.a, pair.b))
+    return max(down, up, up * abs(pair.scale)) if np.isfinite(down + up) else math.nan
 
 
 def _turn(pair: FloatPair, change: Change) -> FloatPair:

@@ -191,6 +191,13 @@ def test_adapters_of_another_model_are_refused(folder, tmp_path, source):
     refused(folder, long, r'long: "model.layers.2.*" is no linear layer', source=source)
 
 
+@pytest.mark.parametrize(("strength", "alpha"), [(1e30, 4), (1, 1e30), (1, -1e308)])
+def test_values_that_no_training_gives_are_refused(folder, tmp_path, strength, alpha):
+    lora = random_lora(tmp_path / "huge", folder / "base", strength=strength)
+    (lora / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "r": 4, "lora_alpha": alpha}))
+    refused(folder, lora, "has values up to .*; expected 1,000,000 at most")
+
+
 def test_what_is_no_adapter_is_refused(folder, tmp_path):
     refused(folder, tmp_path, "no adapter; expected a folder of Hugging Face's PEFT, ")
     refused(folder, folder / "one", "cannot name an adapter", name="a__b")
