@@ -18,6 +18,7 @@ from hollama.compiler.checkpoint import Checkpoint, Tensors, open_tokenizer, wei
 from hollama.compiler.gguf import open_gguf
 from hollama.compiler.gptq import GptqSettings
 from hollama.compiler.huggingface import open_huggingface
+from hollama.compiler.imagined import imagine
 from hollama.compiler.parsed import open_parsed
 from hollama.compiler.quantise import Quantiser, Recipe
 from hollama.compiler.rotation import rotate, smoothing_scales
@@ -27,6 +28,7 @@ from hollama.formats.har import is_har
 from hollama.formats.hef import CONFIG, TOKENIZER, NetworkGroup, write_hef
 from hollama.formats.package import FORMAT
 from hollama.formats.package_weights import Origin, model_resources, network_groups
+from hollama.ir.floating import FloatArithmetic
 from hollama.ir.graph import Graph, Node
 from hollama.models.decoder import Fused
 
@@ -42,7 +44,7 @@ class CompileSettings:
     context: int = 2048
     prefill_chunk: int = 96
     group_size: int = 64
-    calibration: str = ""  # text; empty for the built-in one
+    calibration: str = ""  # text; empty for the built-in one, which GPTQ lets the model go on with
     windows: int = 128  # of calibration, at most
     window: int = 2048
     adapters: tuple[AdapterFile, ...] = ()
@@ -78,6 +80,9 @@ def optimise(checkpoint: Checkpoint, settings: CompileSettings, progress: Progre
     weights: Mapping[str, F32] = read_weights(graph, sources, checkpoint)
     config = partial(_config, checkpoint, graph, weights)
     windows = calibration_windows(checkpoint, graph, settings)
+    if settings.gptq and graph.generates and not settings.calibration:
+        arithmetic = FloatArithmetic(graph, weights, checkpoint.shape.signed_theta)
+        windows += imagine(graph, arithmetic, windows, settings.seed, progress)
     if settings.rotates and graph.generates:
         scales = smoothing_scales(graph, weights, checkpoint.shape.signed_theta, windows)
         weights, origin = _rotated(graph, weights, scales, origin, settings.seed)

@@ -73,11 +73,39 @@ def test_a_package_describes_itself(tmp_path):
         assert len(hef.network_group("tbt").caches) == 4
 
 
-def test_the_same_checkpoint_gives_the_same_bytes(tmp_path):
+@pytest.mark.parametrize("settings", [SETTINGS, CompileSettings(context=128)], ids=["quick", "full"])
+def test_the_same_checkpoint_and_seed_give_the_same_bytes(tmp_path, settings):
     folder = random_checkpoint(tmp_path / "checkpoint")
-    for name in ("a", "b"):
-        compile_checkpoint(folder, tmp_path / name, SETTINGS, quiet)
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        compile_checkpoint(folder, tmp_path / name, replace(settings, seed=seed), quiet)
+    a, b, c = ((tmp_path / name).read_bytes() for name in "abc")
+    assert a == b
+    assert (a == c) == (settings is SETTINGS)  # round to nearest knows no chance
+
+
+def test_full_effort_loses_less(tmp_path):
+    """On weights as random as their model, of which QuaRot and GPTQ can make little use; real ones gain more."""
+    folder = random_checkpoint(tmp_path / "checkpoint")
+    checkpoint = open_checkpoint(folder)
+    graph, sources = checkpoint.architecture.build(checkpoint.shape)
+    reference = FloatArithmetic(graph, read_weights(graph, sources, checkpoint), checkpoint.shape.signed_theta)
+    tokens = byte_tokenizer().encode("It was late when they came home, and nobody said a word.").ids
+    segment = {"start": 0, "tokens": tokens, "wanted": range(len(tokens))}
+    expected = run(graph, reference, [Segment(reference.cache(60), **segment)])
+    errors = []
+    for settings in (SETTINGS, CompileSettings(context=128, group_size=32)):
+        compile_checkpoint(folder, tmp_path / "model.hef", settings, quiet)
+        with Hef.open(tmp_path / "model.hef") as hef:
+            arithmetic = QuantisedArithmetic(*read_model(hef), 128)
+            found = run(arithmetic.graph, arithmetic, [Segment(arithmetic.cache(60), **segment)])
+        errors.append(float(np.square(found - expected).mean()))
+    assert errors[1] < 0.9 * errors[0]
+
+
+def test_a_text_too_short_to_calibrate_with_is_refused(tmp_path):
+    folder = random_checkpoint(tmp_path / "checkpoint")
+    with pytest.raises(CompileError, match="calibration text has 5 tokens, expected 32 or more"):
+        compile_checkpoint(folder, tmp_path / "model.hef", CompileSettings(calibration="short"), quiet)
 
 
 @pytest.mark.parametrize(("group_size", "scales"), [(0, 1), (32, 2), (64, 1), (256, 1)])
