@@ -93,7 +93,7 @@ def read_info(source: Package | Path) -> PackageInfo:
     config = read_config(source)
     own = _get(config, "hollama", dict)
     if own.get("format") != FORMAT:
-        raise HefError(f"package format {own.get('format')!r} is not {FORMAT}; compile the model again")
+        raise HefError(f"package format {own.get('format')!r:.50} is not {FORMAT}; compile the model again")
     process = _get(config, "pre_process_params", dict)
     metadata = _get(own, "metadata", dict)
     context, chunk = (_get(process, key, int) for key in ("kv_cache_size", "prefill_input_tokens_count"))
@@ -179,5 +179,5 @@ def _get(values: Mapping[str, Any], key: str, kind: type) -> Any:
     value = values.get(key)
     is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 0
     if not (is_count if kind is int else isinstance(value, kind)):
-        raise HefError(f'{CONFIG}: "{key}" is {value!r}, expected {kind.__name__}')
+        raise HefError(f'{CONFIG}: "{key}" is {value!r:.100}, expected {kind.__name__}')
     return value

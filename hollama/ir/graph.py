@@ -132,11 +132,11 @@ class Graph:
         try:
             plain = json.loads(data)
             if plain["format"] != FORMAT:
-                raise GraphError(f"graph format {plain['format']!r} is not {FORMAT}; compile the model again")
+                raise GraphError(f"graph format {plain['format']!r:.50} is not {FORMAT}; compile the model again")
             nodes = tuple(_node(fields) for fields in plain["nodes"])
             return cls(nodes, *(_count(plain, key) for key in ("head_dim", "kv_heads", "caches")))
         except (ValueError, KeyError, TypeError, RecursionError, AttributeError) as error:
-            raise GraphError(f"the graph cannot be read: {error!r}") from None
+            raise GraphError(f"the graph cannot be read: {error!r:.200}") from None
 
 
 def _last_uses(nodes: tuple[Node, ...]) -> tuple[tuple[str, ...], ...]:
@@ -148,7 +148,7 @@ def _node(plain: Mapping[str, Any]) -> Node:
     counts = {key: _count(plain, key) for key in ("width", "heads", "kv_heads", "cache", "start") if key in plain}
     eps = plain.get("eps", 0.0)
     if not isinstance(eps, int | float) or not 0 <= eps < 1:
-        raise GraphError(f"eps is {eps!r}, expected a small number")
+        raise GraphError(f"eps is {eps!r:.50}, expected a small number")
     op, name, weight = (_text(plain.get(key, "")) for key in ("op", "name", "weight"))
     inputs = tuple(_text(value) for value in plain["inputs"])
     width = counts.pop("width", 0)
@@ -159,7 +159,7 @@ def _node(plain: Mapping[str, Any]) -> Node:
 def _count(fields: Mapping[str, Any], key: str) -> int:
     value = fields[key]
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _WIDEST:
-        raise GraphError(f"{key} is {value!r}, expected a count")
+        raise GraphError(f"{key} is {value!r:.50}, expected a count")
     return value
 
 

@@ -67,6 +67,16 @@ def test_layer_norm(kernels, seed, n, magnitude, middle, eps, biased):
     assert np.all(same | np.isnan(expected))
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_norms_of_what_is_no_number_end(kernels, value):
+    """Packages may lie so; sanitizers watch this too."""
+    x, out = np.linspace(-1, 1, 70).astype(f32), np.zeros(70, f32)
+    x[::9] = value
+    kernels.norm(x.ctypes.data, x.ctypes.data, out.ctypes.data, 70, 1e-6)
+    kernels.layer_norm(x.ctypes.data, x.ctypes.data, None, out.ctypes.data, 70, 1e-6)
+    assert not np.isfinite(out[::9]).any()
+
+
 def quantised(kernels, x, of):
     """q, and the sums that come with it, as the native engine stores them."""
     n, filled = len(x), -len(x) % 64 + len(x)

@@ -41,7 +41,10 @@ static inline float at_most(float x, float high) { return x < high ? x : high; }
 /* Added to |x| <= 2^22, it leaves x rounded to an integer, ties to even, in the low bits of the sum. */
 static const float ROUNDER = 0x1.8p23f;
 
-static inline int32_t rounded(float x) { return bits_of(x + ROUNDER) - bits_of(ROUNDER); }
+/* Of what is no number, any number: hence the difference of unsigned ones, which may wrap. */
+static inline int32_t rounded(float x) {
+    return (int32_t)((uint32_t)bits_of(x + ROUNDER) - (uint32_t)bits_of(ROUNDER));
+}
 
 /* 2^f for |f| <= 0.5: the polynomial of golden.exp2. */
 static inline float exp2_fraction(float f) {

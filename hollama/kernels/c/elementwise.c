@@ -25,12 +25,12 @@ static int32_t largest_exponent(const float *x, int32_t n) {
 static int64_t sum_of_squares(const float *x, int32_t n, int32_t shift) {
     const int32_t first = shift < 127 ? shift : 127;
     const float one = power_of_two(first), other = power_of_two(shift - first);
-    int64_t sum = 0;
+    uint64_t sum = 0; /* far below 2^63, but for values that are no numbers */
     for (int32_t i = 0; i < n; i++) {
         const int32_t t = rounded(x[i] * one * other);
-        sum += (int64_t)t * t;
+        sum += (uint64_t)((int64_t)t * t);
     }
-    return sum;
+    return (int64_t)sum;
 }
 
 void NAMED(norm, SET)(const float *x, const float *weight, float *out, int32_t n, double eps) {
