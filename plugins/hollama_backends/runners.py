@@ -139,6 +139,7 @@ def make_runner(
     """
     try:
         if settings.kernels != NUMPY:
+            weights.check_positions(graph, context)  # before the tables, which take time and memory for each position
             layout = Layout(settings.kernels, settings.threads, rows, context, memory)
             return NativeRunner(graph, weights, layout, Tables.make(weights, layout))
         threadpool_limits(1, "blas")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from pathlib import Path
 
 import gguf
@@ -117,6 +118,14 @@ def test_a_text_is_read_whole_whatever_the_package_calls_a_chunk(tmp_path, monke
     assert model.limits.prefill_chunk == 600 <= model.limits.rows
     assert encode(model, [[5] * 600])[0].shape == (600, 64)
     model.close()
+
+
+def test_a_context_beyond_the_positions_is_refused_before_it_takes_memory(tmp_path):
+    source = package(checkpoint(tmp_path / "source"), tmp_path / "model.hef")
+    began = time.process_time()
+    with pytest.raises(BackendError, match="the model has 256 positions"):
+        emulator.load(lying(source, tmp_path / "lying.hef", kv_cache_size=1 << 23), 0)
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize("length", ["kv_cache_size", "prefill_input_tokens_count"])
