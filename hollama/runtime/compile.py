@@ -30,7 +30,7 @@ Adapters = Mapping[str, Path]  # LoRA files or folders, by the names they get in
 
 NONE: Adapters = MappingProxyType({})
 
-_COMMAND = (sys.executable, "-m", "hollama", "compile")
+_COMMAND = (sys.executable, "-m", "hollama", "compile", "--effort", "quick")  # somebody waits for it
 _LONGEST_LINE = 1 << 20  # bytes
 _SHOWN = 400  # last bytes of what a crashed child said
 

@@ -8,8 +8,10 @@ calibrated on text of its own domain that is not evaluated: TinyStories further 
 
 Texts are cut into windows of 512 tokens, each behind a BOS token where the model wants one; every token after the first
 of a window is predicted. `recovered` is the share of what round to nearest loses that QuaRot and GPTQ together win
-back. llama.cpp quantises the same float weights; its integers are then run in float, so that its rounding of
-activations, which costs it a little more, is left out. Columns ending in `_w4` are ours the same way.
+back, of perplexity and of the divergence from the float model, which needs less text to be certain.
+
+llama.cpp quantises the same float weights; its integers are then run in float, so that its rounding of activations,
+which costs it a little more, is left out. Columns ending in `_w4` are ours the same way.
 """
 
 from __future__ import annotations
@@ -17,13 +19,12 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from gguf import GGMLQuantizationType, GGUFWriter
-from perplexity import perplexity
 from tokenizers import Tokenizer
 from versus.llamacpp import programs, quantise
 
@@ -37,6 +38,7 @@ from hollama.formats.hef import Hef
 from hollama.formats.package_weights import read_model
 from hollama.ir.floating import FloatArithmetic
 from hollama.ir.graph import Graph
+from hollama.ir.interpreter import Segment, run
 from hollama.ir.quantised import QuantisedArithmetic
 from hollama.kernels.golden import integer_weights
 
@@ -132,32 +134,51 @@ def write_gguf(checkpoint: Checkpoint, path: Path) -> None:
     writer.close()
 
 
-def measure(
-    subject: Subject, settings: CompileSettings, most: int, bin_folder: Path | None
-) -> dict[str, dict[str, float]]:
-    """Of each text, the perplexity of each variant."""
+Models = Mapping[str, FloatArithmetic | QuantisedArithmetic]
+
+
+def measure(subject: Subject, settings: CompileSettings, most: int, bin_folder: Path) -> dict[str, dict[str, float]]:
+    """Of each text, the perplexity of each variant and its divergence from the float model."""
     checkpoint = open_checkpoint(subject.checkpoint)
     graph, sources = checkpoint.architecture.build(checkpoint.shape)
     weights = read_weights(graph, sources, checkpoint)
-    cut = {name: windows(checkpoint, text, most) for name, text in subject.texts.items()}
-    figures: dict[str, dict[str, float]] = {name: {} for name in cut}
-
-    def note(variant: str, arithmetic: FloatArithmetic | QuantisedArithmetic) -> None:
-        for name, found in figures.items():
-            found[variant] = perplexity(graph, arithmetic, cut[name])
-            print(f"{subject.name:12} {name:12} {variant:14} {found[variant]:9.3f}", flush=True)
-
-    note("float", FloatArithmetic(graph, weights, checkpoint.shape.signed_theta))
+    models: dict[str, FloatArithmetic | QuantisedArithmetic] = {}
+    models["float"] = FloatArithmetic(graph, weights, checkpoint.shape.signed_theta)
     with tempfile.TemporaryDirectory() as folder:
-        note("llamacpp_q4_0", llamacpp(checkpoint, graph, bin_folder, Path(folder)))
+        models["llamacpp_q4_0"] = llamacpp(checkpoint, graph, bin_folder, Path(folder))
         for variant, passes in PASSES.items():
-            model = compiled(subject, replace(settings, **passes), Path(folder))
-            note(variant, model)
-            note(f"{variant}_w4", weights_only(model, weights))
+            models[variant] = compiled(subject, replace(settings, **passes), Path(folder))
+            models[f"{variant}_w4"] = weights_only(models[variant], weights)
+            print(f"{subject.name}: compiled {variant}", flush=True)
+    figures = {name: compared(models, windows(checkpoint, text, most)) for name, text in subject.texts.items()}
     for found in figures.values():
         found["ratio"] = found["both"] / found["float"]
         found["recovered"] = (found["rtn"] - found["both"]) / (found["rtn"] - found["float"])
+        found["recovered_kl"] = 1 - found["both_kl"] / found["rtn_kl"]
     return figures
+
+
+def compared(models: Models, texts: Sequence[Sequence[int]]) -> dict[str, float]:
+    """Perplexities, and under `..._kl` the mean divergence of each from the float model, in nats a token."""
+    surprise, divergence = dict.fromkeys(models, 0.0), dict.fromkeys(models, 0.0)
+    for window in texts:
+        real = log_probabilities(models["float"], window)
+        for name, model in models.items():
+            found = real if name == "float" else log_probabilities(model, window)
+            surprise[name] -= float(found[np.arange(len(found)), window[1:]].sum())
+            divergence[name] += float((np.exp(real) * (real - found)).sum())
+    count = sum(len(window) - 1 for window in texts)
+    figures = {name: float(np.exp(total / count)) for name, total in surprise.items()}
+    figures |= {f"{name}_kl": total / count for name, total in divergence.items() if name != "float"}
+    return {**figures, "tokens": count}
+
+
+def log_probabilities(model: FloatArithmetic | QuantisedArithmetic, window: Sequence[int]) -> np.ndarray:
+    """Of every token but the first, (tokens, vocabulary)."""
+    rows = range(len(window) - 1)
+    logits = run(model.graph, model, [Segment(model.cache(len(window)), 0, window[:-1], rows)]).astype(np.float64)
+    logits -= logits.max(axis=1, keepdims=True)
+    return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
 
 
 def main() -> None:
