@@ -40,7 +40,9 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=_seed, metavar="N", help="of QuaRot's rotations [0]")
 
 
-def add_calibration(parser: argparse.ArgumentParser, what: str = "text to calibrate with [the model writes some]") -> None:
+def add_calibration(
+    parser: argparse.ArgumentParser, what: str = "text to calibrate with [the model writes some]"
+) -> None:
     parser.add_argument("--calibration", type=Path, metavar="FILE", help=what)
 
 
