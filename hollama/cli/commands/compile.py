@@ -37,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     describe(
         parser,
         "Compile a checkpoint (a folder of safetensors, or a .gguf file) to a HEF package.\n"
-        "`hollama create` does this by itself, with --effort quick; use this command to lose less, to keep the package,\n"
-        "or to choose its settings.\n"
+        "`hollama create` does this by itself, with --effort quick; use this command to lose less, to keep the\n"
+        "package, or to choose its settings.\n"
         "It is the last of four stages, `parse`, `optimize`, `add-lora` and `compile`, and takes what they made too.",
         "hollama compile ./Qwen2.5-0.5B qwen.hef",
         "hollama compile model.gguf -o model.hef --context 4096 --calibration texts.txt",
