@@ -115,7 +115,16 @@ def _made_of(step: object) -> str:
     """A step of the history in a line: the files and settings by name."""
     told = dict(step) if isinstance(step, dict) else {}
     settings, sources = told.get("settings"), told.get("sources")
-    parts = [f"{name}={value}" for name, value in settings.items()] if isinstance(settings, dict) else []
+    parts = [f"{name}={_short(name, value)}" for name, value in settings.items()] if isinstance(settings, dict) else []
     parts += [f"{name} {str(digest)[:12]}" for name, digest in sources.items()] if isinstance(sources, dict) else []
     parts += [f"{name}={told[name]}" for name in ("name", "snr") if name in told]
     return ", ".join(parts)
+
+
+def _short(setting: str, value: object) -> str:
+    """A setting's value; the calibration text is a digest, that of no text when it is the built-in one."""
+    if setting != "calibration":
+        return str(value)
+    from hollama.compiler.provenance import text_digest
+
+    return "built-in" if value == text_digest("") else str(value)[:12]

@@ -57,6 +57,8 @@ def _counts(text: str) -> tuple[int, ...]:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from hollama.runtime.embedded import EMBEDDED
+
     settings = load_settings(os.environ)
     if arguments.plot:
         from hollama.cli.plot import check_plot
@@ -64,8 +66,9 @@ def run(arguments: argparse.Namespace) -> int:
         check_plot(arguments.plot)
         if settings.backend != _ROOFLINE:
             raise UsageError(f"--plot: the limits of the backend {settings.backend} are not known; only the emulator's")
-    package = _package(settings, "".join(at_most(1, arguments.words)))
-    report = asyncio.run(_measured(settings, package, arguments))
+    name = "".join(at_most(1, arguments.words))
+    package = _package(settings, name)
+    report = {"model": name or EMBEDDED, **asyncio.run(_measured(settings, package, arguments))}
     to_stdout = arguments.json and str(arguments.json) == "-"
     print("\n".join(report_lines(report)), file=sys.stderr if to_stdout else sys.stdout)
     if arguments.json:
@@ -178,7 +181,7 @@ def report_lines(report: dict[str, Any]) -> list[str]:
         ]
         for run in report["runs"]
     ]
-    head = f"{report['package']} on {report['backend']}: loaded in {report['load_seconds'] * 1000:.0f} ms"
+    head = f"{report['model']} on {report['backend']}: loaded in {report['load_seconds'] * 1000:.0f} ms"
     peak = f"model {human_bytes(report['model_bytes'])}, process at most {human_bytes(report['peak_rss_bytes'])}"
     last = [f"memory: {peak}; medians of {report['repeat']} runs"]
     return [head, "", *table([_HEADER, *rows]), "", *_limits(report), *last]

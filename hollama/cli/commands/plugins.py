@@ -12,7 +12,7 @@ from hollama.plugins import Plugins, load_plugins
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     describe(
         parser,
-        "List samplers, tokenizers, adapters and backends, and the plugin that each came from.",
+        "List samplers, tokenizers, formats of tool calls, adapters and backends, and the plugin of each.",
         "hollama plugins",
         "pip install ./my-sampler && hollama plugins        # see a new one",
     )

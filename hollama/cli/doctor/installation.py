@@ -21,7 +21,7 @@ def plugin_findings(settings: Settings) -> Iterator[Finding]:
     except PluginError as error:
         yield Finding("Plugins", "fail", str(error))
         return
-    counts = ", ".join(f"{len(found)} {kind}" for kind, found in plugins)
+    counts = ", ".join(f"{len(found)} {kind.replace('_', ' ')}" for kind, found in plugins)
     yield Finding("Plugins", "ok", f"{counts} (`hollama plugins` lists them)")
     yield from backend_findings(plugins, settings.backend)
 
