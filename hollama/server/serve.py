@@ -21,6 +21,7 @@ from hollama.server.status import OLLAMA_VERSION
 from hollama.store.store import Store
 
 _AFTERWARDS = 2.0  # seconds in which answers that were cut off can still say so
+_TURNS = 10  # of the event loop
 
 log = logging.getLogger(__name__)
 
@@ -85,4 +86,10 @@ async def listening(app: web.Application, address: Address, patience: float = 10
         host, port = runner.addresses[0][:2]
         yield f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     finally:
+        for site in tuple(runner.sites):
+            await site.stop()
+        # A connection accepted just before must have begun to read when aiohttp closes idle ones, or else it reads
+        # nothing any more and is waited for: the accepting and the first step of its handler are a few turns away.
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
         await runner.cleanup()

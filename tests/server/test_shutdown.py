@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -16,8 +17,10 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
-from hollama.config import Settings
+from hollama.config import Address, Settings
+from hollama.server.serve import listening
 from hollama.store.manifest import HEF, ModelConfig
 from hollama.store.names import ModelName
 from hollama.store.store import Store
@@ -93,9 +96,21 @@ async def test_a_stream_ends_before_the_server_does(serve: Serve, number: signal
         server.process.send_signal(number)
         with pytest.raises(aiohttp.ClientConnectionError):
             while not response.content.at_eof():  # the stream goes on, and nobody else is let in
-                await server.http.get(f"{server.url}/api/version")
+                await server.http.get(f"{server.url}/api/version", timeout=aiohttp.ClientTimeout(20))
         assert (await last(response))["done"]
         assert "cut off" not in await server.logged()
+
+
+async def test_a_connection_opened_at_the_end_is_not_waited_for() -> None:
+    for turns in range(12):  # of the event loop, between its opening and the end
+        async with listening(web.Application(), Address("http", "127.0.0.1", 0), 5) as address:
+            host, port = address.rsplit(":", 1)
+            with socket.create_connection((host, int(port))) as late:
+                late.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                began = time.monotonic()
+        assert time.monotonic() - began < 4
 
 
 async def test_when_time_is_up_a_stream_ends_with_an_error(serve: Serve) -> None:
