@@ -8,6 +8,10 @@ from collections.abc import Sequence
 from hollama.errors import UsageError
 
 
+class WrongCount(UsageError):
+    """Too few arguments or too many; which command it was is for others to say."""
+
+
 def add_words(parser: argparse.ArgumentParser, name: str, help: str) -> None:
     """All arguments that are no options, as `words`; `exactly`, `at_least` and `at_most` count them later."""
     parser.add_argument("words", metavar=name, nargs="*", help=help)
@@ -28,17 +32,17 @@ def positive(text: str) -> int:
 
 def exactly(count: int, words: Sequence[str]) -> Sequence[str]:
     if len(words) != count:
-        raise UsageError(f"accepts {count} arg(s), received {len(words)}")
+        raise WrongCount(f"accepts {count} arg(s), received {len(words)}")
     return words
 
 
 def at_least(count: int, words: Sequence[str]) -> Sequence[str]:
     if len(words) < count:
-        raise UsageError(f"requires at least {count} arg(s), only received {len(words)}")
+        raise WrongCount(f"requires at least {count} arg(s), only received {len(words)}")
     return words
 
 
 def at_most(count: int, words: Sequence[str]) -> Sequence[str]:
     if len(words) > count:
-        raise UsageError(f"accepts at most {count} arg(s), received {len(words)}")
+        raise WrongCount(f"accepts at most {count} arg(s), received {len(words)}")
     return words

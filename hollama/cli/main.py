@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
+from hollama.cli.arguments import WrongCount
 from hollama.cli.client import connect
 from hollama.cli.version import version
 from hollama.errors import HollamaError, UsageError
@@ -152,7 +153,10 @@ def _run(command: Command, words: list[str]) -> int:
         arguments = parser.parse_intermixed_args(_with_values(command, words))
     except SystemExit:  # argparse has printed the help
         return 0
-    return int(module.run(arguments))
+    try:
+        return int(module.run(arguments))
+    except WrongCount as error:
+        raise UsageError(f"{error}; see {parser.prog} --help") from None
 
 
 def _with_values(command: Command, words: list[str]) -> list[str]:
