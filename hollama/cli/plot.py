@@ -35,7 +35,7 @@ def plot_roofline(report: dict[str, Any], path: Path) -> None:
         axes.plot(intensity, speed, _MARKS[kind], color="tab:blue" if kind == "decode" else "tab:orange")
         axes.annotate(label, (intensity, speed), textcoords="offset points", xytext=(6, -4), fontsize="small")
     roof = f"{machine['bandwidth'] / 1e9:.1f} GB/s, {machine['peak'] / 1e9:.0f} Gop/s"
-    axes.set_title(f"{Path(report['package']).name}: {machine['kernels']}, {machine['threads']} threads, {roof}")
+    axes.set_title(f"{report['model']}: {machine['kernels']}, {machine['threads']} threads, {roof}")
     figure.savefig(path)
 
 
