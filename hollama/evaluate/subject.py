@@ -12,6 +12,7 @@ from hollama.compiler.pipeline import open_checkpoint
 from hollama.errors import EvaluationError
 from hollama.evaluate.coder import Coder
 from hollama.evaluate.reference import load_reference
+from hollama.formats.har import is_har
 from hollama.formats.hef import Hef
 from hollama.formats.package import read_info, read_tokenizer
 from hollama.interfaces import LoadedModel, Tokenizer
@@ -64,11 +65,11 @@ class Subject:
 
 
 def subject(path: Path, backend: str, context: int | None) -> Subject:
-    """A checkpoint is a folder or a GGUF file, anything else a package: in the store its name does not tell.
+    """A checkpoint is a folder, a GGUF file or a HAR, anything else a package: in the store its name does not tell.
 
     Raises EvaluationError for a context that it does not have; FormatError, CompileError, OSError.
     """
-    package = path.is_file() and not _is_gguf(path)
+    package = path.is_file() and not _is_gguf(path) and not is_har(path)
     most = read_info(path).context if package else open_checkpoint(path).shape.context
     if context and not 2 <= context <= most:
         raise EvaluationError(f"{path} has a context of {most} tokens, {context} were asked for; expected 2 to {most}")

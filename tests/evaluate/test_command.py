@@ -82,7 +82,7 @@ def test_an_installed_model_and_a_gguf_file(shared, write, capsys, monkeypatch, 
 def test_mistakes_are_explained(package, checkpoint, write, capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("HOLLAMA_MODELS", str(tmp_path / "models"))
     text, model = str(write("a.txt", TEXT)), str(package)
-    assert "--tasks names no task; there are: wikitext, c4, text" in refused(capsys, model)
+    assert "no --tasks; write such as --tasks text=notes.txt; there are: wikitext, c4, text" in refused(capsys, model)
     assert "cannot be written" in refused(capsys, model, "--tasks", f"text={text}", "--json", str(tmp_path))
     assert 'there is no task "glue"' in refused(capsys, model, "--tasks", "glue=x")
     assert "named twice" in refused(capsys, model, "--tasks", f"text={text},text={text}")

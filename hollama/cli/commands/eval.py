@@ -47,7 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "hollama eval qwen.hef --tasks hellaswag=hellaswag_val.txt.bz2,mmlu=./mmlu --limit 200 --devices 2",
         "hollama eval ./Qwen2-1.5B --tasks lambada --json qwen.json",
     )
-    add_words(parser, "MODEL", "a model, the path of a .hef file, or a checkpoint (a folder, or a .gguf file)")
+    add_words(
+        parser,
+        "MODEL",
+        "a model, a .hef file, or a checkpoint (a folder, a .gguf file, or what `hollama parse` made of it)",
+    )
     parser.add_argument("--tasks", action="append", default=[], metavar="TASK[=FILE],...", help="what to measure")
     parser.add_argument("--float", type=Path, metavar="CHECKPOINT", help="the model before quantisation, to compare")
     parser.add_argument("--limit", type=positive, metavar="N", help="the first N items of each task only")
@@ -98,8 +102,8 @@ def _sources(words: list[str]) -> dict[str, Source]:
     for part in ",".join(words).split(","):
         name, equals, place = part.strip().partition("=")
         if name not in TASKS:
-            wrong = f'there is no task "{name}"' if name else "--tasks names no task"
-            raise UsageError(f"{wrong}; there are: {', '.join(TASKS)}")
+            wrong = f'there is no task "{name}"' if name else "no --tasks; write such as --tasks text=notes.txt"
+            raise UsageError(f"{wrong}; there are: {', '.join(TASKS)}; see hollama eval --help")
         if name in found:
             raise UsageError(f"the task {name} is named twice; run the command for each of its files")
         found[name] = _source(name, place, bool(equals))
@@ -154,10 +158,10 @@ def _subjects(name: str, checkpoint: Path | None, context: int | None) -> tuple[
 
 def _path(settings: Settings, name: str) -> Path:
     """A file or folder where there is one; else the package of an installed model."""
-    if name.endswith((".hef", ".gguf")) or os.sep in name or Path(name).is_dir():
+    if name.endswith((".hef", ".gguf", ".har")) or os.sep in name or Path(name).is_dir():
         if not Path(name).exists():
             raise UsageError(
-                f"there is no {name}; expected a .hef file, a .gguf file, a checkpoint's folder or a model"
+                f"there is no {name}; expected a .hef file, a checkpoint (a folder, .gguf or .har) or a model"
             )
         return Path(name).absolute()
     from hollama.runtime.embedded import EMBEDDED, install_embedded
