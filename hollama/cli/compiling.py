@@ -131,6 +131,10 @@ def check_target(target: Path) -> None:
         raise UsageError(f"{target}: there is no folder {target.parent}")
 
 
+def is_same(source: Path, target: Path) -> bool:
+    return source.exists() and target.exists() and target.samefile(source)
+
+
 def adapter_word(text: str) -> tuple[str, Path]:
     name, equals, path = text.partition("=")
     if not name or not equals or not path:

@@ -72,7 +72,8 @@ def read_adapter(name: str, path: Path, specs: Iterable[AdapterSpec]) -> Adapter
     except (FormatError, OSError) as error:
         raise CompileError(f"{path}: {error}") from error
     if spec is None:
-        raise CompileError(f"{path}: no adapter; expected {', '.join(spec.help for spec in kinds)}")
+        wrong = "no adapter" if path.exists() else "there is no such file or folder"
+        raise CompileError(f'adapter "{name}", {path}: {wrong}; expected {", ".join(spec.help for spec in kinds)}')
     return AdapterFile(name, path, pairs)
 
 

@@ -119,7 +119,10 @@ def open_parsed(path: Path) -> Checkpoint:
     """A parsed HAR as the checkpoint that it was made of. Raises CompileError for one of another stage, FormatError."""
     with Har.open(path) as har:
         if har.stage != PARSED:
-            raise CompileError(f"{path} is a HAR that is {har.stage} already; expected one that `hollama parse` made")
+            raise CompileError(
+                f"{path} is a HAR that is {har.stage} already, whose next stage is `hollama compile`; "
+                "expected one that `hollama parse` made"
+            )
         try:
             return _checkpoint(har)
         except KeyError as error:

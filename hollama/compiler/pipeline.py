@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,8 +23,9 @@ from hollama.compiler.imagined import imagine
 from hollama.compiler.parsed import open_parsed
 from hollama.compiler.quantise import Quantiser, Recipe
 from hollama.compiler.rotation import rotate, smoothing_scales
-from hollama.errors import CompileError
+from hollama.errors import CompileError, FormatError
 from hollama.formats.files import Content
+from hollama.formats.gguf import NotAGguf
 from hollama.formats.har import is_har
 from hollama.formats.hef import CONFIG, TOKENIZER, NetworkGroup, write_hef
 from hollama.formats.package import FORMAT
@@ -35,6 +37,7 @@ from hollama.models.decoder import Fused
 F32 = NDArray[np.float32]
 Progress = Callable[[str, int, int], None]  # status, done, of
 LEAST_TOKENS = 32  # of a calibration text
+_CHECKPOINTS = "a GGUF file, the folder of a Hugging Face checkpoint, or a HAR"
 
 
 @dataclass(frozen=True)
@@ -59,9 +62,21 @@ def compile_checkpoint(source: Path, target: Path, settings: CompileSettings, pr
     Raises CompileError for a checkpoint that cannot be compiled, FormatError for files that lie.
     """
     progress("reading checkpoint", 0, 0)
-    model = optimise(open_checkpoint(source), settings, progress)
+    with naming(source):
+        model = optimise(open_checkpoint(source), settings, progress)
     progress("writing package", 0, 0)
     write_hef(target, network_groups=model.groups, resources=model.resources)
+
+
+@contextmanager
+def naming(source: Path) -> Iterator[None]:
+    """What is wrong, with the file that it is wrong with."""
+    try:
+        yield
+    except (CompileError, FormatError) as error:
+        if str(source) in str(error):
+            raise
+        raise type(error)(f"{source}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -117,14 +132,17 @@ def origin_of(checkpoint: Checkpoint, graph: Graph, sources: Mapping[str, Fused]
 
 
 def open_checkpoint(source: Path) -> Checkpoint:
-    """A folder is Hugging Face's, a file is GGUF or a parsed HAR."""
+    """A folder is Hugging Face's, a file is GGUF or a parsed HAR. Raises CompileError, FormatError."""
     if source.is_dir():
         return open_huggingface(source)
     if is_har(source):
         return open_parsed(source)
-    if source.is_file():
+    if not source.exists():
+        raise CompileError(f"{source}: no such file or folder; expected {_CHECKPOINTS}")
+    try:
         return open_gguf(source)
-    raise CompileError(f"{source}: no such file or folder; expected a GGUF file or a Hugging Face checkpoint")
+    except NotAGguf as error:
+        raise CompileError(f"{source} is no checkpoint; expected {_CHECKPOINTS} ({error})") from None
 
 
 def read_weights(graph: Graph, sources: Mapping[str, Fused], checkpoint: Checkpoint) -> dict[str, F32]:

@@ -12,8 +12,7 @@ An optimised HAR has the members that a HEF has as resources, in their order, an
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,9 @@ from typing import Any
 from hollama.compiler.adapters import QuantisedFile
 from hollama.compiler.extend import extend
 from hollama.compiler.parsed import noted, parsed_members
-from hollama.compiler.pipeline import CompileSettings, Progress, open_checkpoint, optimise, read_node
+from hollama.compiler.pipeline import CompileSettings, Progress, naming, open_checkpoint, optimise, read_node
 from hollama.compiler.provenance import Step, digests, step, text_digest
-from hollama.errors import CompileError, FormatError
+from hollama.errors import CompileError
 from hollama.formats.files import Content
 from hollama.formats.har import OPTIMISED, PARSED, Har, HarInvalid, is_har, to_json, write_har
 from hollama.formats.hef import write_hef
@@ -37,9 +36,10 @@ STATISTICS, CALIBRATION = "statistics.json", "calibration.txt"
 def parse(source: Path, target: Path, progress: Progress) -> None:
     """A checkpoint to a HAR that holds all of it that matters, checked. Raises CompileError, FormatError, OSError."""
     if is_har(source):
-        raise CompileError(f"{source} is a HAR already; optimize is the next stage")
+        following = "`hollama compile`" if is_optimised(source) else "`hollama optimize`"
+        raise CompileError(f"{source} is a HAR already; {following} is its next stage")
     progress("reading checkpoint", 0, 0)
-    with _naming(source):
+    with naming(source):
         checkpoint, tensors = noted(open_checkpoint(source))
         graph, sources = checkpoint.architecture.build(checkpoint.shape)
         for done, node in enumerate(graph.nodes):
@@ -53,7 +53,7 @@ def parse(source: Path, target: Path, progress: Progress) -> None:
 def optimise_stage(source: Path, target: Path, settings: CompileSettings, progress: Progress) -> None:
     """A parsed HAR, or a checkpoint, to a HAR with the quantised model. Raises CompileError, FormatError, OSError."""
     progress("reading checkpoint", 0, 0)
-    with _naming(source):
+    with naming(source):
         model = optimise(open_checkpoint(source), settings, progress)
     history = [*_history(source), step("optimize", settings=_told(settings))]
     members: dict[str, Content] = {**model.resources, STATISTICS: to_json(model.statistics)}
@@ -91,17 +91,6 @@ def compile_stage(source: Path, target: Path, settings: CompileSettings, progres
         progress("writing package", 0, 0)
         write_hef(target, network_groups=groups, resources=resources)
     return adapters
-
-
-@contextmanager
-def _naming(source: Path) -> Iterator[None]:
-    """What is wrong, with the file that it is wrong with."""
-    try:
-        yield
-    except (CompileError, FormatError) as error:
-        if str(source) in str(error):
-            raise
-        raise type(error)(f"{source}: {error}") from error
 
 
 def open_optimised(path: Path) -> Har:

@@ -73,7 +73,10 @@ class ChildCompiler:
             problem = await _follow(child, progress)
             status = await child.wait()
             if status or problem:
-                raise CompileError(problem or f"the compiler stopped with status {status}: {await said or 'no word'}")
+                raise CompileError(
+                    problem.replace(f"{source}: ", "")
+                    or f"the compiler stopped with status {status}: {await said or 'no word'}"
+                )
         finally:
             _kill(child)
             await asyncio.gather(child.wait(), said, return_exceptions=True)

@@ -21,12 +21,12 @@ def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("cp a", "accepts 2 arg(s), received 1"),
+        ("cp a", "accepts 2 arg(s), received 1; see hollama cp --help"),
         ("show", "accepts 1 arg(s), received 0"),
         ("create a b", "accepts 1 arg(s), received 2"),
         ("stop", "accepts 1 arg(s), received 0"),
         ("serve now", "accepts 0 arg(s), received 1"),
-        ("rm", "requires at least 1 arg(s), only received 0"),
+        ("rm", "requires at least 1 arg(s), only received 0; see hollama rm --help"),
         ("show a --system --license", "only one of '--license', '--modelfile', '--parameters', '--system', or"),
         ("run m hi --think=loud", 'invalid value for --think: "loud" (must be true, false, high, medium, low, or max)'),
         ("run m hi --keepalive 10", 'time: missing unit in duration "10"'),
@@ -45,12 +45,14 @@ def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
         ("compile . x.hef --calibration /dev/null", "--calibration: /dev/null holds no text"),
         ("compile . nowhere/x.hef", "nowhere/x.hef: there is no folder nowhere"),
         ("compile . /", "/ is a folder; name the package to write"),
-        ("parse .", "accepts 2 arg(s), received 1"),
+        ("parse .", "accepts 2 arg(s), received 1; see hollama parse --help"),
         ("optimize . x.har --seed x", "argument --seed: 'x' is no whole number below 2^64"),
         ("add-lora x.har -o y.har", "requires at least 2 arg(s), only received 1"),
         ("add-lora x.har lora -o y.har", "'lora' is not NAME=PATH"),
         ("add-lora x.har a=b", "the following arguments are required: -o/--output"),
-        ("add-lora nowhere.har a=b -o y.har", "b: no adapter; expected"),
+        ("add-lora nowhere.har a=b -o y.har", 'adapter "a", b: there is no such file or folder; expected'),
+        ("compile README.md README.md", "README.md would replace what it is compiled from; name another file"),
+        ("optimize README.md README.md --report r", "--report compares with README.md, which README.md would replace"),
         ("list", "could not connect to hollama server, run 'hollama serve' to start it"),
         ("ps", "could not connect to hollama server, run 'hollama serve' to start it"),
         ("rm a", "could not connect to hollama server, run 'hollama serve' to start it"),
@@ -62,6 +64,19 @@ def test_errors(line: str, message: str, capsys: pytest.CaptureFixture[str]) -> 
     captured = capsys.readouterr()
     assert captured.err.startswith(f"Error: {message}")
     assert captured.out == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("parse README.md x.har", "README.md is no checkpoint; expected a GGUF file, the folder of a Hugging Face"),
+        ("compile README.md x.hef", "README.md is no checkpoint; expected a GGUF file, the folder of a Hugging Face"),
+        ("compile nowhere x.hef", "nowhere: no such file or folder; expected a GGUF file"),
+    ],
+)
+def test_what_is_no_checkpoint(line: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(line.split()) == 1
+    assert f"\nError: {message}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)

@@ -170,8 +170,11 @@ def test_a_checkpoint_that_is_broken_is_refused_by_file_and_tensor(tmp_path):
 
 
 REFUSALS = {
-    "is a HAR already": lambda folder, to: parse(folder / "p.har", to, nothing),
-    "is optimized already": lambda folder, to: optimise_stage(folder / "q.har", to, SETTINGS, nothing),
+    "is a HAR already; `hollama optimize` is its next": lambda folder, to: parse(folder / "p.har", to, nothing),
+    "is a HAR already; `hollama compile` is its next": lambda folder, to: parse(folder / "q.har", to, nothing),
+    "is optimized already, whose next stage is `hollama compile`": lambda folder, to: optimise_stage(
+        folder / "q.har", to, SETTINGS, nothing
+    ),
     "was only parsed": lambda folder, to: add_stage(folder / "p.har", to, adapters(folder, "one"), nothing),
     "different names": lambda folder, to: add_stage(folder / "two.har", to, adapters(folder, "one"), nothing),
     "no tar archive": lambda folder, to: add_stage(folder / "m.hef", to, adapters(folder, "one"), nothing),

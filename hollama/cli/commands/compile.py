@@ -18,6 +18,7 @@ from hollama.cli.compiling import (
     add_settings,
     check_folder,
     check_target,
+    is_same,
     reported,
     settings_of,
     source_and_target,
@@ -86,6 +87,8 @@ def _compile(arguments: argparse.Namespace, source: Path, target: Path, report: 
 
     check_target(target)
     check_folder(arguments.report)
+    if is_same(source, target) and not is_package(source):
+        raise UsageError(f"{target} would replace what it is compiled from; name another file, such as model.hef")
     settings = settings_of(arguments, adapters_of(arguments.adapter))
     optimised = is_optimised(source)
     if optimised:
