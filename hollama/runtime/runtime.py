@@ -6,6 +6,7 @@ What may take long (reading weights' headers, rendering, tokenising) is done in 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import aclosing
@@ -14,7 +15,7 @@ from typing import Any
 
 from hollama.config import Settings
 from hollama.errors import RequestError
-from hollama.modelfile import check_options, default_options
+from hollama.modelfile import OPTIONS, check_options, default_options
 from hollama.plugins import Plugins
 from hollama.runtime.compile import Compiler
 from hollama.runtime.embedding import embed
@@ -39,7 +40,10 @@ from hollama.types import (
     Terms,
 )
 
+log = logging.getLogger(__name__)
+
 UNBOUNDED = 2**31  # tokens: more than any context
+_TOLD = 10  # option names that a warning repeats
 _MISSING, _UNNAMED = 'model "{}" not found, try pulling it first', "model '{}' not found"  # in embeddings' words
 
 
@@ -81,7 +85,9 @@ class Runtime:
         self._settings = settings
         self._store = store
         self._loader = ModelLoader(settings, plugins, store, compiler)
-        self._checks = [entry.spec.check for entry in plugins.samplers.values() if entry.spec.check]
+        samplers = [entry.spec for entry in plugins.samplers.values()]
+        self._checks = [spec.check for spec in samplers if spec.check]
+        self._known = frozenset(OPTIONS).union(*(spec.options for spec in samplers))
         self._residency = Residency[StoredModel, Running](
             self._loader,
             limit=settings.max_loaded_models,
@@ -128,6 +134,7 @@ class Runtime:
             self._residency.unload(_key(model))
             return Embedded()
         given = await asyncio.to_thread(_checked_options, model, request.options)
+        self._warn(request.options)
         await self._loader.compiled(model)
         wish = Wish(_key(model), model, self._wanted_context(given))
         async with self._residency.use(wish, request.keep_alive) as loaded:
@@ -175,6 +182,7 @@ class Runtime:
         able = await asyncio.to_thread(capabilities, model)
         _refuse_what_cannot_be(ask, model, able)
         given = await asyncio.to_thread(_given_options, model, ask.terms)
+        self._warn(ask.terms.options)
         if not ask.empty:
             await asyncio.to_thread(self._check, given)
         await self._loader.compiled(model)
@@ -206,6 +214,11 @@ class Runtime:
         """Raises RequestError for what samplers refuse whatever the model."""
         for check in self._checks:
             check(options)
+
+    def _warn(self, options: Mapping[str, Any]) -> None:
+        """Nobody reads an option of another name, but the request is served, as Ollama does."""
+        if unknown := [f"{name!r:.60}" for name in options if name not in self._known]:
+            log.warning("invalid option provided: %s", ", ".join(unknown[:_TOLD]))
 
     def _wanted_context(self, given: Mapping[str, Any]) -> int:
         """Tokens; what nobody bounds is what the package was compiled for."""

@@ -75,3 +75,9 @@ async def test_a_raw_prompt_takes_nothing_else(desk: Desk) -> None:
     for more in ({"template": "x"}, {"system": "x"}, {"context": [1]}):
         status, answer = await desk.post("/api/generate", {"model": "noise", "prompt": "Hi", "raw": True, **more})
         assert (status, answer["error"]) == (400, "raw mode does not support template, system, or context")
+
+
+async def test_an_option_that_nobody_reads_is_told_to_the_log(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    await ask(desk, options={"temprature": 0, "temperature": 0, "regex": "a|b", "num_predict": 1})
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert told == ["invalid option provided: 'temprature'"]
