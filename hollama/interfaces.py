@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -288,3 +288,4 @@ class BackendSpec:
     load: Callable[[Path, int], LoadedModel]
     probe: Callable[[], DeviceState]
     help: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)  # of the environment that it reads, and what they say

@@ -1,9 +1,4 @@
-"""What the environment says of the emulator: which kernels, how many threads, how much KV memory. Knows no model.
-
-HOLLAMA_KERNELS    numpy, or an instruction set such as portable or avx2; the best one by default
-HOLLAMA_THREADS    by default as many as there are cores for this process
-HOLLAMA_KV_CACHE   such as 512MB or 2GiB; by default what 8 full contexts need, and at most half of what is free
-"""
+"""What the environment says of the emulator: which kernels, how many threads, how much KV memory. Knows no model."""
 
 from __future__ import annotations
 
@@ -16,6 +11,11 @@ from pathlib import Path
 from hollama.errors import BackendError, ConfigError
 from hollama.kernels import native
 
+VARIABLES = {
+    "HOLLAMA_KERNELS": "numpy, or an instruction set such as portable or avx2; the best one by default",
+    "HOLLAMA_THREADS": "by default as many as there are cores for this process",
+    "HOLLAMA_KV_CACHE": "such as 512MB or 2GiB; by default what 8 full contexts need, at most half of what is free",
+}
 NUMPY = "numpy"
 _MOST_THREADS = 256
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30}

@@ -6,7 +6,7 @@ import pytest
 
 from hollama.cli.commands.doctor import finding_lines
 from hollama.cli.doctor.finding import Finding
-from hollama.cli.doctor.installation import backend_findings, setting_findings, source
+from hollama.cli.doctor.installation import backend_findings, backend_variables, setting_findings, source
 from hollama.cli.doctor.machine import instruction_sets, machine_findings, memory_sizes
 from hollama.cli.doctor.models import model_findings
 from hollama.cli.main import main
@@ -45,11 +45,25 @@ def test_settings_say_where_they_come_from() -> None:
 
 
 def test_a_misspelt_setting_is_found() -> None:
-    environment = {"OLLAMA_MODLES": "/models", "OLLAMA_FLASH_ATTENTION": "1"}
-    warned = [each for each in setting_findings(load_settings(environment), environment) if each.state == "warn"]
+    environment = {"OLLAMA_MODLES": "/models", "OLLAMA_FLASH_ATTENTION": "1", "HOLLAMA_THREDS": "2"}
+    found = setting_findings(load_settings(environment), environment, backend_variables("emulator"))
+    warned = [each for each in found if each.state == "warn"]
     assert [(each.subject, each.advice) for each in warned] == [
-        ("Setting OLLAMA_MODLES", "did you mean OLLAMA_MODELS?")
+        ("Setting OLLAMA_MODLES", "did you mean OLLAMA_MODELS?"),
+        ("Setting HOLLAMA_THREDS", "did you mean HOLLAMA_THREADS?"),
     ]
+
+
+def test_the_backends_own_settings_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = {"HOLLAMA_THREADS": "zz"}
+    told = setting_findings(load_settings(environment), environment, backend_variables("emulator"))
+    details = {each.subject: each.detail for each in told}
+    assert details["Setting THREADS"] == "zz (from HOLLAMA_THREADS)"
+    assert details["Setting KV_CACHE"].startswith("not set (such as 512MB or 2GiB; by default")
+    assert details["Setting CONTEXT_LENGTH"] == "0, as many tokens as each package was compiled for (default)"
+    monkeypatch.setenv("HOLLAMA_THREADS", "zz")
+    found = {each.subject: each for each in backend_findings(load_plugins(), "emulator")}
+    assert found["Backend emulator (in use)"].advice == "correct HOLLAMA_THREADS, or unset it"
 
 
 def test_an_unknown_backend_fails() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from hollama.cli.arguments import add_words, describe, exactly
 from hollama.cli.client import Client
 from hollama.cli.doctor.finding import Finding
-from hollama.cli.doctor.installation import plugin_findings, setting_findings
+from hollama.cli.doctor.installation import backend_variables, plugin_findings, setting_findings
 from hollama.cli.doctor.machine import machine_findings
 from hollama.cli.doctor.models import model_findings
 from hollama.cli.doctor.server import server_finding
@@ -47,7 +47,7 @@ def _findings(full: bool) -> Iterator[Finding]:
     yield from plugin_findings(settings)
     yield from model_findings(settings, full)
     yield server_finding(Client(settings.host))
-    yield from setting_findings(settings, os.environ)
+    yield from setting_findings(settings, os.environ, backend_variables(settings.backend))
 
 
 def finding_lines(finding: Finding) -> list[str]:

@@ -14,6 +14,8 @@ from hollama.errors import PluginError
 from hollama.interfaces import BackendSpec
 from hollama.plugins import Plugins, load_plugins
 
+_ZERO = {"CONTEXT_LENGTH": "0, as many tokens as each package was compiled for"}
+
 
 def plugin_findings(settings: Settings) -> Iterator[Finding]:
     try:
@@ -45,16 +47,33 @@ def _probed(subject: str, spec: BackendSpec, chosen: bool) -> Finding:
         )
     if state.available:
         return Finding(subject, "ok", state.detail)
-    advice = "choose another with HOLLAMA_BACKEND" if chosen else ""
+    wrong = next((name for name in spec.variables if name in state.detail), "")
+    advice = (f"correct {wrong}, or unset it" if wrong else "choose another with HOLLAMA_BACKEND") if chosen else ""
     return Finding(subject, "fail" if chosen else "ok", f"not available: {state.detail}", advice)
 
 
-def setting_findings(settings: Settings, environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Every setting in force, where it comes from, and what looks like a misspelt one."""
+def backend_variables(chosen: str) -> Mapping[str, str]:
+    """What the chosen backend reads of the environment; nothing where there is none, which is told elsewhere."""
+    try:
+        return load_plugins().backend(chosen).variables
+    except PluginError:
+        return {}
+
+
+def setting_findings(
+    settings: Settings, environment: Mapping[str, str], variables: Mapping[str, str]
+) -> Iterator[Finding]:
+    """Every setting in force and the backend's `variables`, where each comes from, and what looks misspelt."""
     names = [field.name.upper() for field in fields(settings)]
     for name in names:
         value = getattr(settings, name.lower())
-        yield Finding(f"Setting {name}", "ok", f"{_text(value)} ({source(name, environment)})")
+        told = _ZERO.get(name) if value == 0 else None
+        yield Finding(f"Setting {name}", "ok", f"{told or _text(value)} ({source(name, environment)})")
+    for variable, meaning in variables.items():
+        value = environment.get(variable, "").strip()
+        told = f"{value} (from {variable})" if value else f"not set ({meaning})"
+        yield Finding(f"Setting {variable.removeprefix('HOLLAMA_')}", "ok", told)
+    names += [variable.removeprefix("HOLLAMA_") for variable in variables]
     for variable in environment:
         near = _misspelt(variable, names)
         if near:
