@@ -67,7 +67,7 @@ def _is_local(source: str, path: Path) -> bool:
 
 def _check_name(name: str, path: Path) -> None:
     """A name that can only have been meant as a path is not asked of the server."""
-    if name.startswith(_PATH_STARTS) or name.endswith((".gguf", ".safetensors", ".hef")):
+    if name.startswith(_PATH_STARTS) or name.endswith((".gguf", ".safetensors", ".hef", ".har")):
         raise ModelfileError(
             f"FROM {name}: there is no {path}; put the checkpoint there (the Modelfile's first lines may say "
             "where to get it), or correct the path"

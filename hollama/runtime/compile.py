@@ -74,7 +74,7 @@ class ChildCompiler:
             status = await child.wait()
             if status or problem:
                 raise CompileError(
-                    problem.replace(f"{source}: ", "")
+                    _nameless(problem, source)
                     or f"the compiler stopped with status {status}: {await said or 'no word'}"
                 )
         finally:
@@ -109,6 +109,11 @@ def _step(line: bytes) -> dict[str, Any]:
         if isinstance(value, dict):
             return value
     return {}
+
+
+def _nameless(problem: str, source: Path) -> str:
+    """Where the source lies here says nothing to whoever sent it."""
+    return problem.replace(f"{source}: ", "").replace(f"{source}/", "").replace(str(source), "the file")
 
 
 def _count(step: dict[str, Any], key: str) -> int:

@@ -62,6 +62,7 @@ class _Base:
     gguf: str = ""  # digest of a GGUF that gets a package beside it
     package: str = ""  # digest of a package that gets an adapter, in a package that takes its place
     checkpoint: Mapping[str, str] = field(default_factory=dict)  # uploaded files of a folder, which becomes a package
+    har: str = ""  # digest of a HAR, which does likewise
 
 
 async def create(store: Store, request: CreateRequest, compiler: Compiler) -> AsyncGenerator[Progress, None]:
@@ -107,7 +108,12 @@ def _opening(store: Store, request: CreateRequest) -> list[str]:
     if request.files is None:
         raise RequestError("neither 'from' or 'files' was specified")
     kind = file_kind(store, request.files)
-    return {"gguf": ["parsing GGUF"], "hef": ["parsing HEF"], "safetensors": ["converting model"]}[kind]
+    return {
+        "gguf": ["parsing GGUF"],
+        "hef": ["parsing HEF"],
+        "har": ["parsing HAR"],
+        "safetensors": ["converting model"],
+    }[kind]
 
 
 def _open(store: Store, request: CreateRequest) -> _Base:
@@ -117,7 +123,7 @@ def _open(store: Store, request: CreateRequest) -> _Base:
     files = request.files or {}
     for digest in files.values():
         store.blobs.touch(digest)  # says which one is missing, and keeps the others from pruning
-    readers = {"gguf": _from_gguf, "hef": _from_hef, "safetensors": _from_checkpoint}
+    readers = {"gguf": _from_gguf, "hef": _from_hef, "har": _from_har, "safetensors": _from_checkpoint}
     return readers[file_kind(store, files)](store, files)
 
 
@@ -174,6 +180,14 @@ def _from_hef(store: Store, files: Mapping[str, str]) -> _Base:
     (digest,) = files.values()
     description = describe_file(store.blob_path(digest), "hef", verbose=False)
     return _Base(description.config, (_blob_layer(store, digest, media.HEF),))
+
+
+def _from_har(store: Store, files: Mapping[str, str]) -> _Base:
+    """What stage it is at is for the compiler to see."""
+    if len(files) != 1:
+        raise RequestError(f"a HAR is one file, {len(files)} were given: {', '.join(files)}")
+    (digest,) = files.values()
+    return _Base(ModelConfig(), har=digest)
 
 
 def _from_checkpoint(store: Store, files: Mapping[str, str]) -> _Base:
@@ -245,12 +259,18 @@ def _workplace(store: Store, base: _Base, layers: Sequence[Layer]) -> Iterator[t
     """What to compile, None for nothing, and where to; afterwards only what belongs into the store is left."""
     if base.gguf:
         yield store.blob_path(base.gguf), store.derived_path_of(base.gguf, adapter_name(layers))
-    elif base.package or base.checkpoint:
+    elif file := base.package or base.har:
+        target = store.blobs.temporary()
+        try:
+            yield store.blob_path(file), target
+        finally:
+            target.unlink(missing_ok=True)
+    elif base.checkpoint:
         target = store.blobs.temporary()
         with tempfile.TemporaryDirectory(prefix="hollama-") as folder:
             lay_out(store, base.checkpoint, Path(folder))
             try:
-                yield store.blob_path(base.package) if base.package else Path(folder), target
+                yield Path(folder), target
             finally:
                 target.unlink(missing_ok=True)
     else:
@@ -280,10 +300,10 @@ async def _compile(compiler: Compiler, source: Path, target: Path) -> AsyncGener
 
 
 def _with_package(store: Store, base: _Base, target: Path) -> _Base:
-    """A new package becomes a layer; of a compiled folder, only its package knows what the config says."""
-    if not base.checkpoint and not base.package:
+    """A new package becomes a layer; of a compiled folder or HAR, only its package knows what the config says."""
+    if not (base.checkpoint or base.har or base.package):
         return base
-    config = describe_file(target, "hef", verbose=False).config if base.checkpoint else base.config
+    config = base.config if base.package else describe_file(target, "hef", verbose=False).config
     others = [layer for layer in base.layers if layer.media_type != media.HEF]
     origin = next((layer.origin for layer in base.layers if layer.media_type == media.HEF), "")
     return replace(base, config=config, layers=(Layer(media.HEF, *store.blobs.adopt(target), origin), *others))

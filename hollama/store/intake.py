@@ -15,8 +15,8 @@ from hollama.store.manifest import Layer
 from hollama.store.model import adapter_name
 from hollama.store.store import Store
 
-_MAGICS = {b"GGUF": "gguf", b"\x01HEF": "hef"}
-_SUFFIXES = {".safetensors": "safetensors", ".gguf": "gguf", ".hef": "hef"}
+_MAGICS = {b"GGUF": "gguf", b"\x01HEF": "hef", b"har.": "har"}
+_SUFFIXES = {".safetensors": "safetensors", ".gguf": "gguf", ".hef": "hef", ".har": "har"}
 _UNQUANTISED = {"F32", "F16", "BF16"}
 
 
@@ -28,7 +28,7 @@ def check_paths(files: Mapping[str, str]) -> None:
 
 
 def file_kind(store: Store, files: Mapping[str, str]) -> str:
-    """ "safetensors", "gguf" or "hef", by the names, else by the first bytes; raises RequestError for anything else."""
+    """A value of `_SUFFIXES`, by the names, else by the first bytes; raises RequestError for anything else."""
     suffixes = {PurePosixPath(name).suffix for name in files}
     for suffix, kind in _SUFFIXES.items():
         if suffix in suffixes:

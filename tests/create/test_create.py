@@ -69,6 +69,16 @@ async def test_checkpoint_becomes_a_package(run: Any, store: Store, upload: Any,
     assert not list((store.root / "blobs").glob("sha256-" + "?" * 16))
 
 
+@pytest.mark.parametrize("name", ["model.har", "model"])
+async def test_har_becomes_a_package(run: Any, store: Store, upload: Any, name: str, compiler: Any) -> None:
+    steps = await run(CreateRequest("m", files={name: upload(b"har.json and more")}))
+    assert [step.status for step in steps][:2] == ["parsing HAR", "converting model"]
+    assert compiler.sources == [{".": b"har.json and more"}]
+    model = store.find("m")
+    assert [layer.media_type for layer in model.layers] == [HEF]
+    assert model.config == ModelConfig("hef", "llama", ("llama",), "1.50M", "W4A8KV8")
+
+
 @pytest.mark.parametrize("name", ["model.hef", "model"])
 async def test_package_is_a_layer(
     run: Any, store: Store, upload: Any, package: bytes, name: str, compiler: Any

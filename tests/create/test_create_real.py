@@ -4,11 +4,14 @@ import random
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hollama.compiler import CompileSettings
+from hollama.compiler.stages import optimise_stage, parse
 from hollama.errors import CompileError
 from hollama.formats.package import read_info
 from hollama.runtime.compile import ChildCompiler
@@ -16,6 +19,7 @@ from hollama.runtime.create import Progress, create
 from hollama.runtime.create_request import CreateRequest
 from hollama.store.inspect import describe
 from hollama.store.store import Store
+from tests.checkpoints import random_checkpoint
 
 STORIES = "data/derived/stories260k"
 
@@ -73,6 +77,25 @@ async def test_real_folder(store: Store, shared: Path) -> None:
     found = describe(model)
     assert (found.architecture, found.file_type, found.embedding_length) == ("llama", "W4A8KV8", 64)
     assert (model.config.model_format, model.config.file_type) == ("hef", "W4A8KV8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimised", [False, True])
+async def test_real_har(store: Store, tmp_path: Path, optimised: bool) -> None:
+    """Optimised, it keeps what it was quantised with; parsed, it becomes what its checkpoint would."""
+    source, settings = random_checkpoint(tmp_path / "checkpoint"), CompileSettings(context=64, group_size=32)
+    stage = partial(optimise_stage, settings=settings) if optimised else parse
+    stage(source, tmp_path / "m.har", progress=lambda *step: None)
+    await made(store, {"m.har": tmp_path / "m.har"})
+    assert read_info(store.find("stories").model_path).context == (64 if optimised else 256)
+
+
+@pytest.mark.slow
+async def test_broken_har(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "m.har").write_bytes(b"har.json")
+    with pytest.raises(CompileError, match="the file is no checkpoint; expected a GGUF"):
+        await made(store, {"m.har": tmp_path / "m.har"})
+    assert store.models() == []
 
 
 @pytest.mark.slow
