@@ -10,11 +10,12 @@ from hollama.errors import EvaluationError
 from hollama.evaluate.coder import Coder
 from hollama.evaluate.data import Source
 from hollama.evaluate.journal import Journal, key_of
-from hollama.evaluate.metrics import Metric
+from hollama.evaluate.metrics import Metric, macro
 from hollama.evaluate.on_ray import on_ray, require_ray
 from hollama.evaluate.processes import in_processes
+from hollama.evaluate.question import Values
 from hollama.evaluate.subject import Subject
-from hollama.evaluate.task import Questions
+from hollama.evaluate.task import Questions, Task
 from hollama.evaluate.tasks import TASKS
 from hollama.evaluate.work import Part, Result, Share, deal, work
 from hollama.plugins import Plugins
@@ -39,12 +40,17 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The figures of a task, by the subject's kind ("quantised", "float")."""
+    """The figures of a task, by the subject's kind ("quantised", "float"); `groups` are those of its parts alone.
+
+    All items count once, which for a task with groups is lm-evaluation-harness's micro average (`weight_by_size`);
+    figures whose names end in `_macro` count each group once.
+    """
 
     task: str
     note: str
     items: int
     metrics: Mapping[str, Sequence[Metric]]
+    groups: Sequence[Outcome] = ()
 
 
 def evaluate(plan: Plan, plugins: Plugins, report: Report) -> list[Outcome]:
@@ -64,7 +70,7 @@ def evaluate(plan: Plan, plugins: Plugins, report: Report) -> list[Outcome]:
 
 def _questions(plan: Plan, coder: Coder) -> dict[str, Questions]:
     found = {name: TASKS[name].read(source, coder) for name, source in plan.sources.items()}
-    return {name: Questions(questions.docs[: plan.limit], questions.note) for name, questions in found.items()}
+    return {name: questions.first(plan.limit) for name, questions in found.items()}
 
 
 def _require_alike(
@@ -127,9 +133,30 @@ def _outcome(
     journal: Journal,
 ) -> Outcome:
     """In the items' order, whatever order they came in."""
-    metrics: dict[str, Sequence[Metric]] = {}
-    for subject in plan.subjects:
-        values = [values for key in keys[subject][name] if (values := journal.get(key)) is not None]
-        metrics[subject.kind] = TASKS[name].metrics(values)
-    questions = asked[plan.subjects[0]][name]
-    return Outcome(name, questions.note, len(questions.docs), metrics)
+    questions, task = asked[plan.subjects[0]][name], TASKS[name]
+    values = {
+        subject.kind: [values for key in keys[subject][name] if (values := journal.get(key)) is not None]
+        for subject in plan.subjects
+    }
+    metrics = {kind: task.metrics(found) for kind, found in values.items()}
+    groups = _groups(task, questions, values)
+    if len(groups) > 1:
+        metrics = {
+            kind: [
+                *metrics[kind],
+                *(macro(row) for row in zip(*(group.metrics[kind] for group in groups), strict=True)),
+            ]
+            for kind in metrics
+        }
+    return Outcome(name, questions.note, len(questions.docs), metrics, groups)
+
+
+def _groups(task: Task, questions: Questions, values: Mapping[str, Sequence[Values]]) -> list[Outcome]:
+    """In the order of their names."""
+    places: dict[str, list[int]] = {}
+    for number, group in enumerate(questions.groups):
+        places.setdefault(group, []).append(number)
+    return [
+        Outcome(group, "", len(there), {kind: task.metrics([of[at] for at in there]) for kind, of in values.items()})
+        for group, there in sorted(places.items())
+    ]

@@ -33,6 +33,14 @@ def share(name: str, results: Sequence[Values]) -> Metric:
     return Metric(name, float(values.mean()), _mean_error(values), share=True)
 
 
+def macro(metrics: Sequence[Metric]) -> Metric:
+    """The mean of a figure of several groups, each counted once, however many items it has."""
+    errors = [metric.error for metric in metrics if metric.error is not None]
+    error = math.hypot(*errors) / len(metrics) if len(errors) == len(metrics) else None
+    value = sum(metric.value for metric in metrics) / len(metrics)
+    return Metric(f"{metrics[0].name}_macro", value, error, metrics[0].share)
+
+
 def item_perplexity(results: Sequence[Values]) -> Metric:
     """exp of the mean negative log-likelihood of items, every one counted once. The error is the delta method's."""
     values = np.array([result["logprob"] for result in results])

@@ -5,7 +5,7 @@ Knows no terminal and computes no figure; the device's are measured elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -51,32 +51,42 @@ class Report:
 def as_json(report: Report) -> dict[str, Any]:
     """Figures with their standard errors; shares are parts of 1."""
     tasks = [
-        {
-            "task": outcome.task,
-            "note": outcome.note,
-            "items": outcome.items,
-            "metrics": [
-                {"metric": row[0].name, **{kind: _figure(metric) for kind, metric in zip(kinds, row, strict=True)}}
-                for kinds, row in _rows(outcome)
-            ],
-        }
+        {"task": outcome.task, "note": outcome.note, **_figures(outcome)}
+        | ({"groups": {group.task: _figures(group) for group in outcome.groups}} if outcome.groups else {})
         for outcome in report.outcomes
     ]
     about = {name: getattr(report, name) for name in ("models", "backend", "scheme", "parameters", "context")}
     return {**about, "tasks": tasks, "device": asdict(report.device) if report.device else None}
 
 
-def quality(report: Report) -> list[list[str]]:
-    """A table, its header first: a row for each figure, with the half width of its 95 % interval."""
+def _figures(outcome: Outcome) -> dict[str, Any]:
+    metrics = [
+        {"metric": row[0].name, **{kind: _figure(metric) for kind, metric in zip(kinds, row, strict=True)}}
+        for kinds, row in _rows(outcome)
+    ]
+    return {"items": outcome.items, "metrics": metrics}
+
+
+def quality(report: Report, groups: bool = False) -> list[list[str]]:
+    """A table, its header first: a row for each figure, with the half width of its 95 % interval.
+
+    With `groups` those of the tasks' parts (MMLU's subjects) stand below their task's.
+    """
     kinds = [kind for kind in _KINDS if kind in report.models]
     both = len(kinds) == len(_KINDS)
     table = [["TASK", "ITEMS", "METRIC", *(kind.upper() for kind in kinds), *(["CHANGE"] if both else [])]]
-    for outcome in report.outcomes:
-        task = f"{outcome.task} ({outcome.note})" if outcome.note else outcome.task
+    for task, outcome in _named(report.outcomes, groups):
         for _, row in _rows(outcome):
             figures = [_shown(metric) for metric in row]
             table.append([task, str(outcome.items), row[0].name, *figures, *([_change(*row)] if both else [])])
     return table
+
+
+def _named(outcomes: Sequence[Outcome], groups: bool) -> Iterator[tuple[str, Outcome]]:
+    for outcome in outcomes:
+        yield f"{outcome.task} ({outcome.note})" if outcome.note else outcome.task, outcome
+        if groups:
+            yield from ((f"{outcome.task}: {group.task}", group) for group in outcome.groups)
 
 
 def device_rows(device: Device) -> list[list[str]]:

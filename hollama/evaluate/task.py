@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hollama.evaluate.coder import Coder
@@ -14,10 +15,26 @@ from hollama.evaluate.question import Item, Values
 
 @dataclass(frozen=True)
 class Questions:
-    """The items of a data set as JSON values, from which alone they are asked; `note` says how ("5-shot")."""
+    """The items of a data set as JSON values, from which alone they are asked; `note` says how ("5-shot").
+
+    `groups` name the part of the data set (MMLU's subject) that each of `docs` is of, where there are such parts.
+    """
 
     docs: Sequence[Any]
     note: str = ""
+    groups: Sequence[str] = ()
+
+    def first(self, limit: int | None) -> Questions:
+        """The first `limit` items, of each group where there are groups, as lm-evaluation-harness counts them."""
+        if limit is None or not self.groups:
+            return replace(self, docs=self.docs[:limit])
+        kept, seen = [], Counter[str]()
+        for number, group in enumerate(self.groups):
+            seen[group] += 1
+            if seen[group] <= limit:
+                kept.append(number)
+        docs, groups = [self.docs[number] for number in kept], [self.groups[number] for number in kept]
+        return replace(self, docs=docs, groups=groups)
 
 
 @dataclass(frozen=True)

@@ -109,6 +109,22 @@ def test_models_with_different_tokens_are_not_compared(package, write, tmp_path)
         evaluate(plan, load_plugins(), lambda *step: None)
 
 
+def test_subjects_stand_below_their_task():
+    half, all_ = {"float": [Metric("acc", 0.5, None, True)]}, {"float": [Metric("acc", 1.0, None, True)]}
+    outcome = Outcome("mmlu", "0-shot", 3, half, [Outcome("anatomy", "", 1, all_), Outcome("law", "", 2, half)])
+    report = Report({"float": "m"}, "", "", None, 64, [outcome])
+    assert len(quality(report)) == 2
+    assert quality(report, groups=True)[2:] == [
+        ["mmlu: anatomy", "1", "acc", "100.00 %"],
+        ["mmlu: law", "2", "acc", "50.00 %"],
+    ]
+    (task,) = as_json(report)["tasks"]
+    assert task["groups"]["law"] == {
+        "items": 2,
+        "metrics": [{"metric": "acc", "float": {"value": 0.5, "stderr": None}}],
+    }
+
+
 def test_table_1_of_the_whitepaper():
     outcomes = [
         Outcome("hellaswag", "0-shot", 10042, {"float": [Metric("acc_norm", 0.6606, 0.0047, True)],

@@ -13,6 +13,7 @@ from hollama.engine import Engine
 from hollama.evaluate.asking import Asker
 from hollama.evaluate.coder import Coder
 from hollama.evaluate.data import FileSource
+from hollama.evaluate.evaluation import Plan, evaluate
 from hollama.evaluate.question import Writing
 from hollama.evaluate.tasks.gsm8k import judged
 from hollama.evaluate.tasks.hellaswag import clean
@@ -78,6 +79,18 @@ def test_mmlu_without_examples(oracle, write):
     said = [[oracle.logprob(oracle.ids(text)[-room:], oracle.ids(f" {x}")) for x in "ABCD"] for text in asked]
     expected = np.mean([np.argmax(sums) == right for sums, right in zip(said, (1, 3), strict=True)])
     assert oracle.figures("mmlu", path) == {"acc": expected}
+
+
+def test_mmlu_by_subject(quantised, write):
+    """Whatever it answers, and it answers the same to all, one subject of four is all right."""
+    for count, letter in enumerate("ABCD", 1):
+        folder = write(f"{letter}s_test.csv", CSV + f"1+1?,2,3,4,5,{letter}\n" * count).parent
+    plan = Plan((quantised.subject,), {"mmlu": FileSource(folder)}, limit=3)
+    (outcome,) = evaluate(plan, load_plugins(), lambda *step: None)
+    assert [(group.task, group.items) for group in outcome.groups] == [("As", 1), ("Bs", 2), ("Cs", 3), ("Ds", 3)]
+    (right,) = [group.items for group in outcome.groups if group.metrics["quantised"][0].value == 1]
+    figures = {metric.name: metric.value for metric in outcome.metrics["quantised"]}
+    assert figures == pytest.approx({"acc": right / 9, "acc_macro": 1 / 4})
 
 
 def test_mmlu_examples_stand_before_the_question(quantised, write):

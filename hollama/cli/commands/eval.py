@@ -54,7 +54,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--tasks", action="append", default=[], metavar="TASK[=FILE],...", help="what to measure")
     parser.add_argument("--float", type=Path, metavar="CHECKPOINT", help="the model before quantisation, to compare")
-    parser.add_argument("--limit", type=positive, metavar="N", help="the first N items of each task only")
+    parser.add_argument(
+        "--limit", type=positive, metavar="N", help="the first N items of each task (of MMLU: subject) only"
+    )
     parser.add_argument("--context", type=positive, metavar="N", help="tokens of a window [the model's context]")
     parser.add_argument("--batch", type=positive, default=16, metavar="N", help="items at once on a device [16]")
     parser.add_argument("--devices", type=positive, default=1, metavar="N", help="processes, each with its model [1]")
@@ -64,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file too; - for stdout")
     parser.add_argument("--markdown", action="store_true", help="print Markdown")
+    parser.add_argument("--subjects", action="store_true", help="print the figures of MMLU's subjects too")
     parser.add_argument("--no-speed", action="store_true", help="leave out times and memory")
 
 
@@ -81,7 +84,10 @@ def run(arguments: argparse.Namespace) -> int:
     names = [*([str(arguments.float)] if arguments.float else []), *arguments.words]
     report = _report(plan, names, outcomes, _device(plan.subjects[-1], plugins) if measured else None)
     to_stdout = arguments.json and str(arguments.json) == "-"
-    print("\n".join(report_lines(report, arguments.markdown)), file=sys.stderr if to_stdout else sys.stdout)
+    print(
+        "\n".join(report_lines(report, arguments.markdown, arguments.subjects)),
+        file=sys.stderr if to_stdout else sys.stdout,
+    )
     if arguments.json:
         text = json.dumps(as_json(report), indent=2) + "\n"
         print(text, end="") if to_stdout else arguments.json.write_text(text, "utf-8")
@@ -224,12 +230,12 @@ def _device(subject: Subject, plugins: Plugins) -> Device:
     )
 
 
-def report_lines(report: Report, as_markdown: bool) -> list[str]:
-    """The report for people."""
+def report_lines(report: Report, as_markdown: bool, subjects: bool = False) -> list[str]:
+    """The report for people; with `subjects` those of MMLU too."""
     from hollama.evaluate.report import device_rows, markdown, quality
 
     lay_out = markdown if as_markdown else table
-    lines = [_head(report), "", *lay_out(quality(report))]
+    lines = [_head(report), "", *lay_out(quality(report, subjects))]
     if report.device:
         lines += ["", *lay_out(device_rows(report.device))]
     return [line.rstrip() for line in lines]
