@@ -16,18 +16,23 @@ before by `hollama.compiler.rounding`, for inputs weighted by the diagonal of H.
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
-from hollama.compiler.rounding import Grid, best_grid
+from hollama.compiler.moments import Moments
+from hollama.compiler.rounding import Grid, best_grid, joined
 from hollama.errors import CompileError
 from hollama.kernels.golden import WEIGHT_MAX
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 _BLOCK = 32  # inputs whose effect on all others is summed up
+_ROWS = 2560  # outputs that are rounded together
 
 
 @dataclass(frozen=True)
@@ -39,23 +44,6 @@ class GptqSettings:
     sweeps: int = 4  # of coordinate descent after the first pass
 
 
-@dataclass(frozen=True)
-class Moments:
-    """H, and the sum of (x' - x) x^T, over all inputs that were added: both (inputs, inputs)."""
-
-    hessian: F64
-    drift: F64
-
-    @classmethod
-    def empty(cls, inputs: int) -> Moments:
-        return cls(np.zeros((inputs, inputs)), np.zeros((inputs, inputs)))
-
-    def add(self, quantised: F32, exact: F32) -> None:
-        """Rows of inputs as the quantised model has them, and as the float model does."""
-        self.hessian[...] += quantised.T @ quantised
-        self.drift[...] += (exact - quantised).T @ quantised
-
-
 def gptq(
     weight: F32, moments: Moments, group_size: int, settings: GptqSettings, name: str
 ) -> tuple[NDArray[np.int8], Grid]:
@@ -64,36 +52,67 @@ def gptq(
     Raises CompileError for inputs that are not finite or an H that has no inverse, naming the layer.
     """
     damped = damp(moments.hessian, settings.damping, name)
+    importance = np.diagonal(damped).astype(np.float32)
+    order = np.argsort(-importance, kind="stable") if settings.act_order else np.arange(len(damped))
+    damped = damped[np.ix_(order, order)]
+    rounder = _Rounder(order, inverse_factor(damped, name), damped.astype(np.float32), importance, settings.sweeps)
+    del damped
     if settings.correction:
         weight = _corrected(weight, moments, settings, name)
-    grid = best_grid(weight, group_size, np.diagonal(damped).astype(np.float32))
-    order = np.argsort(-np.diagonal(damped), kind="stable") if settings.act_order else np.arange(len(damped))
-    ordered = damped[np.ix_(order, order)]
-    target, step = weight.T[order], grid.steps()[order]  # (inputs, outputs)
-    integers = _one_pass(target, step, inverse_factor(ordered, name))
-    hessian32 = ordered.astype(np.float32)
-    for _ in range(settings.sweeps):
-        _descend(target, step, hessian32, integers)
-    refitted = _refit(target, integers * step, hessian32)
-    rounded = np.empty_like(integers)
-    rounded[order] = integers
-    return rounded.T.astype(np.int8), grid.scaled(refitted)
+    parts = np.array_split(weight, -(-len(weight) // _ROWS))
+    if len(parts) == 1:
+        found = [rounder.rounded(weight, group_size)]
+    else:
+        with ThreadPoolExecutor(os.cpu_count()) as pool, threadpool_limits(1, "blas"):
+            found = list(pool.map(lambda part: rounder.rounded(part, group_size), parts))
+    return np.concatenate([integers for integers, _ in found]), joined([grid for _, grid in found])
+
+
+@dataclass(frozen=True)
+class _Rounder:
+    """What all outputs of a layer share: the order of the inputs, the rest in that order, but `importance`."""
+
+    order: NDArray[np.intp]
+    factor: F32
+    hessian: F32
+    importance: F32
+    sweeps: int
+
+    def rounded(self, weight: F32, group_size: int) -> tuple[NDArray[np.int8], Grid]:
+        """Some outputs, which do not depend on others."""
+        grid = best_grid(weight, group_size, self.importance)
+        target, step = weight.T[self.order], grid.steps()[self.order]  # (inputs, outputs)
+        integers = _one_pass(target, step, self.factor)
+        for _ in range(self.sweeps):
+            _descend(target, step, self.hessian, integers)
+        refitted = _refit(target, integers * step, self.hessian)
+        rounded = np.empty(integers.shape, np.int8)
+        rounded[self.order] = integers
+        return np.ascontiguousarray(rounded.T), grid.scaled(refitted)
 
 
 def _corrected(weight: F32, moments: Moments, settings: GptqSettings, name: str) -> F32:
-    hessian = damp(moments.hessian, settings.correction_damping, name)
-    change = np.linalg.solve(hessian, moments.drift.T @ weight.T.astype(np.float64)).T
-    corrected: F32 = (weight + settings.correction * change).astype(np.float32)
+    """The smaller side of W (sum of (x' - x) x^T) H^-1 is worked out first."""
+    hessian, drift = damp(moments.hessian, settings.correction_damping, name), moments.drift
+    corrected = weight.astype(np.float32)
+    if len(weight) < len(hessian):
+        change = np.linalg.solve(hessian, (drift.T @ weight.T).astype(np.float64))
+        corrected += settings.correction * change.T
+    else:
+        turn = (settings.correction * np.linalg.solve(hessian, drift.T.astype(np.float64))).astype(np.float32).T
+        for start in range(0, len(weight), _ROWS):
+            corrected[start : start + _ROWS] += weight[start : start + _ROWS] @ turn
     return corrected
 
 
-def damp(hessian: F64, share: float, name: str) -> F64:
+def damp(hessian: F32 | F64, share: float, name: str) -> F64:
     """H with its diagonal raised; inputs that were never anything but 0 get one too. Raises CompileError."""
     diagonal = np.diagonal(hessian)
     mean = float(diagonal.mean())
     if not np.isfinite(mean):
         raise CompileError(f'"{name}": its inputs are not finite for the calibration text; the checkpoint is damaged')
-    damped: F64 = hessian + np.diag(np.full(len(hessian), share * mean if mean > 0 else 1.0))
+    damped = hessian.astype(np.float64)
+    np.fill_diagonal(damped, np.diagonal(damped) + (share * mean if mean > 0 else 1.0))
     return damped
 
 

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hollama.compiler.adapters import AdapterFile
+from hollama.compiler.arithmetic import Held
 from hollama.compiler.calibration import DEFAULT_TEXT, texts_of, windows_of
-from hollama.compiler.checkpoint import Checkpoint, Tensors, open_tokenizer, weight
+from hollama.compiler.checkpoint import Checkpoint, open_tokenizer
+from hollama.compiler.float_weights import FloatWeights, rows_of
+from hollama.compiler.float_weights import read_weights as read_weights
 from hollama.compiler.gguf import open_gguf
 from hollama.compiler.gptq import GptqSettings
 from hollama.compiler.huggingface import open_huggingface
@@ -31,7 +33,7 @@ from hollama.formats.hef import CONFIG, TOKENIZER, NetworkGroup, write_hef
 from hollama.formats.package import FORMAT
 from hollama.formats.package_weights import Origin, model_resources, network_groups
 from hollama.ir.floating import FloatArithmetic
-from hollama.ir.graph import Graph, Node
+from hollama.ir.graph import Graph
 from hollama.models.decoder import Fused
 
 F32 = NDArray[np.float32]
@@ -92,14 +94,14 @@ def optimise(checkpoint: Checkpoint, settings: CompileSettings, progress: Progre
     """Quantise a checkpoint. Raises CompileError, which names the tensor."""
     graph, sources = checkpoint.architecture.build(checkpoint.shape)
     origin = origin_of(checkpoint, graph, sources)
-    weights: Mapping[str, F32] = read_weights(graph, sources, checkpoint)
-    config = partial(_config, checkpoint, graph, weights)
+    weights: Mapping[str, F32] = FloatWeights(graph, sources, checkpoint)
+    count = check_weights(weights, progress)
     windows = calibration_windows(checkpoint, graph, settings)
     if settings.gptq and graph.generates and not settings.calibration:
-        arithmetic = FloatArithmetic(graph, weights, checkpoint.shape.signed_theta)
+        arithmetic = FloatArithmetic(graph, Held(weights), checkpoint.shape.signed_theta)
         windows += imagine(graph, arithmetic, windows, settings.seed, progress)
     if settings.rotates and graph.generates:
-        scales = smoothing_scales(graph, weights, checkpoint.shape.signed_theta, windows)
+        scales = smoothing_scales(graph, weights, checkpoint.shape.signed_theta, windows, progress)
         weights, origin = _rotated(graph, weights, scales, origin, settings.seed)
     quantiser = Quantiser(graph, weights, checkpoint.shape.signed_theta, recipe_of(graph, settings), windows)
     quantised = quantiser.run(progress)
@@ -107,7 +109,7 @@ def optimise(checkpoint: Checkpoint, settings: CompileSettings, progress: Progre
     chunk = min(settings.prefill_chunk, context) if graph.generates else context
     resources: dict[str, Content] = {
         TOKENIZER: checkpoint.tokenizer,
-        CONFIG: config(context, chunk),
+        CONFIG: _config(checkpoint, count - (_tied(graph) if checkpoint.shape.tied else 0), context, chunk),
     }
     groups = network_groups(graph, quantised.ranges, context, chunk)
     resources |= model_resources(graph, quantised, origin)
@@ -127,7 +129,7 @@ def origin_of(checkpoint: Checkpoint, graph: Graph, sources: Mapping[str, Fused]
     found = {}
     for node in graph.linears():
         parts = sources[node.weight].parts
-        found[node.weight] = list(zip(parts, _rows(checkpoint, node.width, parts), strict=True))
+        found[node.weight] = list(zip(parts, rows_of(checkpoint, node.width, parts), strict=True))
     return Origin(found)
 
 
@@ -143,57 +145,6 @@ def open_checkpoint(source: Path) -> Checkpoint:
         return open_gguf(source)
     except NotAGguf as error:
         raise CompileError(f"{source} is no checkpoint; expected {_CHECKPOINTS} ({error})") from None
-
-
-def read_weights(graph: Graph, sources: Mapping[str, Fused], checkpoint: Checkpoint) -> dict[str, F32]:
-    """The graph's weights in float32, parts joined. Raises CompileError for what is missing or misshapen."""
-    weights: dict[str, F32] = {}
-    for node in graph.nodes:
-        weights |= read_node(node, graph, sources, checkpoint)
-    return weights
-
-
-def read_node(node: Node, graph: Graph, sources: Mapping[str, Fused], checkpoint: Checkpoint) -> dict[str, F32]:
-    """One node's weights, as `read_weights` has them."""
-    if not node.weight:
-        return {}
-    shape, tensors, parts = checkpoint.shape, checkpoint.tensors, sources[node.weight].parts
-    if node.op in ("rms_norm", "layer_norm", "position"):
-        return _unquantised(node, parts[0], checkpoint)
-    rows = [shape.vocab] if node.op == "embed" else _rows(checkpoint, node.width, parts)
-    inputs = node.width if node.op == "embed" else graph.by_name[node.inputs[0]].width
-    matrices = [weight(tensors, f"{part}.weight", (n, inputs)) for part, n in zip(parts, rows, strict=True)]
-    weights = {node.weight: matrices[0] if len(matrices) == 1 else np.concatenate(matrices)}
-    if first_row := sources[node.weight].first_row:
-        weights[node.weight] = weights[node.weight] + _first_row(tensors, f"{first_row}.weight", node.width)
-    if node.bias:
-        biases = [weight(tensors, f"{part}.bias", (n,)) for part, n in zip(parts, rows, strict=True)]
-        weights[f"{node.weight}.bias"] = np.concatenate(biases)
-    return weights
-
-
-def _first_row(tensors: Tensors, name: str, width: int) -> F32:
-    """Of a matrix with any number of rows; zeros where there is none."""
-    shape = tensors.shape(name)
-    rows = shape[0] if shape and len(shape) == 2 and shape[0] else 1
-    return np.zeros(width, np.float32) if shape is None else weight(tensors, name, (rows, width))[0]
-
-
-def _unquantised(node: Node, source: str, checkpoint: Checkpoint) -> dict[str, F32]:
-    """What stays in float32: norms with their biases, and positions."""
-    shape = (node.width // node.heads,) if node.op != "position" else (checkpoint.shape.context, node.width)
-    found = {node.weight: weight(checkpoint.tensors, f"{source}.weight", shape)}
-    if node.bias:
-        found[f"{node.weight}.bias"] = weight(checkpoint.tensors, f"{source}.bias", shape)
-    return found
-
-
-def _rows(checkpoint: Checkpoint, width: int, parts: tuple[str, ...]) -> list[int]:
-    """Rows of each part of a joined matrix: query, key and value differ, all others are alike."""
-    if len(parts) == 3:
-        shape = checkpoint.shape
-        return [shape.heads * shape.head_dim, *[shape.kv_heads * shape.head_dim] * 2]
-    return [width // len(parts)] * len(parts)
 
 
 def calibration_windows(checkpoint: Checkpoint, graph: Graph, settings: CompileSettings) -> list[list[int]]:
@@ -233,11 +184,23 @@ def statistics_of(quantiser: Quantiser) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _config(checkpoint: Checkpoint, graph: Graph, weights: Mapping[str, F32], context: int, chunk: int) -> bytes:
+def check_weights(weights: Mapping[str, F32], progress: Progress) -> int:
+    """How many parameters there are. Raises CompileError where one is not finite, before the long work."""
+    count = 0
+    for done, name in enumerate(weights):
+        progress("checking weights", done, len(weights))
+        count += weights[name].size
+    return count
+
+
+def _tied(graph: Graph) -> int:
+    """Parameters of the head that are those of the embedding too."""
+    return graph.output.width * graph.by_name[graph.output.inputs[0]].width
+
+
+def _config(checkpoint: Checkpoint, count: int, context: int, chunk: int) -> bytes:
     """`hailo-config.json`: Hailo's keys, and ours under "hollama" (see `hollama.formats.package`)."""
     shape, special = checkpoint.shape, checkpoint.special
-    tied = weights["logits"].size if shape.tied else 0
-    count = sum(values.size for values in weights.values()) - tied
     options = dict(checkpoint.options)
     config: dict[str, Any] = {
         "eos_token_id": special.stop_ids[0] if special.stop_ids else 0,
@@ -259,7 +222,7 @@ def _config(checkpoint: Checkpoint, graph: Graph, weights: Mapping[str, F32], co
         "hollama": {
             "format": FORMAT,
             "architecture": checkpoint.architecture.name,
-            "quantization": "W4A8KV8" if graph.generates else "W8A8",
+            "quantization": "W8A8" if checkpoint.architecture.encodes else "W4A8KV8",
             "parameter_count": count,
             "vocab_size": shape.vocab,
             "tokenizer": "huggingface",

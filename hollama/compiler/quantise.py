@@ -9,23 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hollama.compiler.arithmetic import TextArithmetic
 from hollama.compiler.calibration import embedding_range, quantised_values
-from hollama.compiler.gptq import GptqSettings, Moments, gptq
+from hollama.compiler.gptq import GptqSettings, gptq
+from hollama.compiler.moments import Moments, Seen, seen
 from hollama.compiler.ranges import Histogram, search
 from hollama.compiler.rounding import round_linear
 from hollama.compiler.rounding_bytes import round_bytes
-from hollama.compiler.stream import Stream
+from hollama.compiler.stream import Stream, in_order
 from hollama.compiler.widening import widened
-from hollama.ir.floating import FloatArithmetic
 from hollama.ir.graph import Graph, Node
 from hollama.ir.quantised import QuantisedWeights
 from hollama.kernels.golden import PackedLinear, Quantisation, integer_weights
 
 F32 = NDArray[np.float32]
+_ROWS = 8192  # of the table that are rounded at a time
 Report = Callable[[str, int, int], None]  # status, done, of
 
 
@@ -56,9 +60,11 @@ class Quantiser:
         self._bits = quantised_values(self.graph)
         self._cached = {name for node in self.graph.nodes if node.op == "attention" for name in node.inputs}
         self._places = {node.name: index for index, node in enumerate(self.graph.nodes)}
-        self._float = Stream(self.graph, self.windows), FloatArithmetic(self.graph, self.weights, self.theta)
-        self._rounded = _Rounded(self.weights, self.linears)
-        self._quantised = Stream(self.graph, self.windows), FloatArithmetic(self.graph, self._rounded, self.theta)
+        found = _Rounded(self.weights, self.linears)
+        self._float, self._quantised = (
+            (Stream(self.graph, self.windows), TextArithmetic.of(self.graph, weights, self.theta, self.windows))
+            for weights in (self.weights, found)
+        )
 
     def run(self, report: Report) -> QuantisedWeights:
         """Raises CompileError, which names the layer, for weights or texts that cannot be used."""
@@ -68,18 +74,26 @@ class Quantiser:
         for done, node in enumerate(nodes):
             report("quantising", done, len(nodes))
             self.linears[node.weight] = self._linear(node)
+        report("quantising", len(nodes), len(nodes))
         embed = self.graph.nodes[0]
         table = self.weights[embed.weight]
         of = embedding_range(table)
-        rounded = np.clip(np.rint(table / np.float32(of.scale)) + np.float32(of.zero_point), 0, of.top)
         norms = {name: self.weights[name] for name in self.graph.unquantised()}
         ranges = {**self.ranges, embed.name: of}
-        return QuantisedWeights(rounded.astype(np.uint16), self.linears, norms, ranges, self.theta)
+        return QuantisedWeights(_rounded_table(table, of), self.linears, norms, ranges, self.theta)
 
     def _measure(self, nodes: Sequence[Node], report: Report) -> None:
-        """All ranges at once, from the float model."""
-        for done, _ in enumerate(self._watched(self._places[nodes[-1].name], self._float)):
-            report("calibrating", done + 1, len(self.windows))
+        """All ranges from the float model, layer by layer."""
+        stream, arithmetic = self._float
+        for done, node in enumerate(nodes):
+            report("calibrating", done, len(nodes))
+            place = self._places[node.name]
+            ranges = self._unknown(place)
+            for _ in in_order(partial(self._watch, ranges, place, self._float, set()), len(self.windows)):
+                pass
+            stream.move(place)
+            arithmetic.forget()
+            self._choose(ranges)
 
     def _linear(self, node: Node) -> PackedLinear:
         matrix, bias = self.weights[node.weight], self.weights.get(f"{node.weight}.bias")
@@ -93,26 +107,40 @@ class Quantiser:
     def _moments(self, node: Node) -> Moments:
         """What the layer's inputs are, in the quantised model and in the float one."""
         place, source = self._places[node.name], node.inputs[0]
-        moments = Moments.empty(self.graph.by_name[source].width)
-        stream, arithmetic = self._float
-        real = stream.advance(place, arithmetic, {source})
-        for quantised, exact in zip(self._watched(place, self._quantised, {source}), real, strict=True):
-            moments.add(quantised[source], exact[source])
-        self._rounded.forget()
+        moments, ranges = Moments.empty(self.graph.by_name[source].width), self._unknown(place)
+
+        def work(number: int) -> Seen:
+            found = self._watch(ranges, place, self._quantised, {source}, number)
+            stream, arithmetic = self._float
+            return seen(found[source], stream.work(number, place, arithmetic, {source})[source])
+
+        for found in in_order(work, len(self.windows)):
+            moments.add(found)
+        for stream, arithmetic in (self._quantised, self._float):
+            stream.move(place)
+            arithmetic.forget()
+        self._choose(ranges)
         return moments
 
-    def _watched(
-        self, place: int, through: tuple[Stream, FloatArithmetic], wanted: Collection[str] = ()
-    ) -> Iterator[Mapping[str, F32]]:
-        """Advance a stream to a node, and find the ranges of all values that appear for the first time."""
-        made = {node.name for node in self.graph.nodes[:place]}
-        seen = {name: Histogram() for name in self._bits if name in made and name not in self.ranges}
+    def _unknown(self, place: int) -> dict[str, _Watched]:
+        """The values before a place that have no range yet."""
+        made = [node.name for node in self.graph.nodes[:place]]
+        return {name: _Watched() for name in made if name in self._bits and name not in self.ranges}
+
+    def _watch(
+        self, ranges: Mapping[str, _Watched], place: int, through: tuple[Stream, TextArithmetic],
+        wanted: Collection[str], number: int,
+    ) -> Mapping[str, F32]:  # fmt: skip
+        """One window up to a place; what is seen for the first time is counted."""
         stream, arithmetic = through
-        for values in stream.advance(place, arithmetic, {*seen, *wanted}):
-            for name, histogram in seen.items():
-                histogram.add(values[name])
-            yield values
-        for name, histogram in seen.items():
+        values = stream.work(number, place, arithmetic, {*ranges, *wanted})
+        for name, watched in ranges.items():
+            watched.add(values[name])
+        return values
+
+    def _choose(self, ranges: Mapping[str, _Watched]) -> None:
+        for name, watched in ranges.items():
+            histogram = watched.histogram
             method = self.recipe.cache_ranges if name in self._cached else self.recipe.ranges
             of = search(histogram, self._bits[name], method)
             if not self.graph.generates and name not in self._cached:
@@ -121,27 +149,41 @@ class Quantiser:
             self.saturation[name] = histogram.clipped(of)
 
 
-class _Rounded(Mapping[str, F32]):
-    """The weights as far as they are quantised, the float ones beyond; each is unpacked once for all windows."""
+@dataclass
+class _Watched:
+    """A histogram that threads may fill together; the order does not matter to it."""
 
-    def __init__(self, weights: Mapping[str, F32], linears: Mapping[str, PackedLinear]) -> None:
-        self._weights, self._linears = weights, linears
-        self._unpacked: dict[str, F32] = {}
+    histogram: Histogram = field(default_factory=Histogram)
+    lock: Lock = field(default_factory=Lock)
+
+    def add(self, values: F32) -> None:
+        with self.lock:
+            self.histogram.add(values)
+
+
+def _rounded_table(table: F32, of: Quantisation) -> NDArray[np.uint16]:
+    rounded = np.empty(table.shape, np.uint16)
+    for start in range(0, len(table), _ROWS):
+        values = np.rint(table[start : start + _ROWS] / np.float32(of.scale)) + np.float32(of.zero_point)
+        rounded[start : start + _ROWS] = np.clip(values, 0, of.top)
+    return rounded
+
+
+@dataclass(frozen=True)
+class _Rounded(Mapping[str, F32]):
+    """The weights as far as they are quantised, the float ones beyond."""
+
+    weights: Mapping[str, F32]
+    linears: Mapping[str, PackedLinear]
 
     def __getitem__(self, name: str) -> F32:
-        if name not in self._linears:
-            return self._weights[name]
-        if name not in self._unpacked:
-            packed = self._linears[name]
-            self._unpacked[name] = integer_weights(packed) * packed.row_scale[: packed.outputs, None]
-        return self._unpacked[name]
-
-    def forget(self) -> None:
-        """Free what was unpacked: most of it lies behind the stream."""
-        self._unpacked.clear()
+        if name not in self.linears:
+            return self.weights[name]
+        packed = self.linears[name]
+        return integer_weights(packed) * packed.row_scale[: packed.outputs, None]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._weights)
+        return iter(self.weights)
 
     def __len__(self) -> int:
-        return len(self._weights)
+        return len(self.weights)

@@ -14,20 +14,23 @@ A graph whose residual stream meets anything but RMS norms and sums keeps it; th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hollama.compiler.arithmetic import TextArithmetic
 from hollama.compiler.hadamard import Rotation, random_rotation
 from hollama.compiler.stream import Stream
-from hollama.ir.floating import FloatArithmetic
 from hollama.ir.graph import Graph, Node
 
 F32 = NDArray[np.float32]
 SMOOTHING = 0.5
+_ROWS = 4096  # that are turned at a time
+_TOKENS = 32_768  # that show what the peaks are
 _LEAST_PEAK = 1e-3  # of the largest: channels below it are all alike
+Report = Callable[[str, int, int], None]  # status, done, of
 Weights = Mapping[str, F32]  # by name: matrices (outputs, inputs), biases under `name.bias`, gains of norms
 
 
@@ -46,12 +49,19 @@ class Change:
 
     def inputs(self, matrix: F32) -> F32:
         """A matrix (any, inputs) for the changed inputs."""
-        if self.gain is not None:
-            matrix = matrix * self.gain
-        return self.before(matrix) if self.before else matrix
+        if self.gain is None and self.before is None:
+            return matrix
+        changed = np.empty(matrix.shape, np.float32)
+        for start in range(0, len(matrix), _ROWS):
+            rows = matrix[start : start + _ROWS]
+            rows = rows if self.gain is None else rows * self.gain
+            changed[start : start + _ROWS] = self.before(rows) if self.before else rows
+        return changed
 
     def outputs(self, matrix: F32) -> F32:
         """A matrix or vector (outputs, ...) for the changed outputs."""
+        if not self.after and not self.scaled:
+            return matrix
         changed = matrix.copy()
         for rows, rotation in self.after:
             changed[rows] = rotation(np.ascontiguousarray(matrix[rows].T)).T
@@ -168,15 +178,27 @@ def _gated_units(graph: Graph, readers: Mapping[str, list[Node]]) -> Iterator[tu
             yield node, slice(up.start, up.start + up.width), source, behind
 
 
-def smoothing_scales(graph: Graph, weights: Weights, theta: F32, windows: Sequence[Sequence[int]]) -> dict[str, F32]:
+def smoothing_scales(
+    graph: Graph, weights: Weights, theta: F32, windows: Sequence[Sequence[int]], report: Report = lambda *_: None
+) -> dict[str, F32]:
     """Scales of gated units, from what calibration texts make of them; their geometric mean is 1."""
-    units = [node.name for node, *_ in _gated_units(graph, _readers(graph))]
-    peaks = {name: np.zeros(graph.by_name[name].width, np.float32) for name in units}
-    stream, end = Stream(graph, windows), len(graph.nodes) - 1
-    for values in stream.advance(end, FloatArithmetic(graph, weights, theta), units):
-        for name, value in values.items():
-            np.maximum(peaks[name], np.abs(value).max(axis=0), out=peaks[name])
-    return {name: _scales(peak) for name, peak in peaks.items()}
+    windows = _some(windows)
+    units = {node.name for node, *_ in _gated_units(graph, _readers(graph))}
+    stream, arithmetic = Stream(graph, windows), TextArithmetic.of(graph, weights, theta, windows)
+    scales: dict[str, F32] = {}
+    for index, node in enumerate(graph.nodes):
+        if node.name in units:
+            report("smoothing", len(scales), len(units))
+            found = stream.advance(index + 1, arithmetic, {node.name})
+            peaks = [np.abs(values[node.name]).max(axis=0) for values in found]
+            scales[node.name] = _scales(np.max(peaks, axis=0))
+            arithmetic.forget()
+    return scales
+
+
+def _some(windows: Sequence[Sequence[int]]) -> list[Sequence[int]]:
+    """Evenly chosen ones of so many tokens: more do not change the peaks' roots."""
+    return list(windows[:: max(1, sum(map(len, windows)) // _TOKENS)])
 
 
 def _scales(peak: F32) -> F32:

@@ -7,6 +7,7 @@ least squared error: clipping the few large weights often costs less than a coar
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -41,6 +42,12 @@ class Grid:
     def pack(self, integers: NDArray[np.int8], bias: F32 | None) -> PackedLinear:
         """Integers (outputs, inputs) in [-7, 7] that stand on this grid."""
         return pack(integers, self.group.astype(np.uint8), self.group_size, self.row, bias)
+
+
+def joined(grids: Sequence[Grid]) -> Grid:
+    """The grid of a matrix whose outputs have these, one after another."""
+    row, group = (np.concatenate([getattr(grid, name) for grid in grids]) for name in ("row", "group"))
+    return replace(grids[0], row=row, group=group)
 
 
 def best_grid(weight: F32, group_size: int, importance: F32 | None = None) -> Grid:

@@ -19,8 +19,9 @@ from typing import Any
 
 from hollama.compiler.adapters import QuantisedFile
 from hollama.compiler.extend import extend
+from hollama.compiler.float_weights import FloatWeights
 from hollama.compiler.parsed import noted, parsed_members
-from hollama.compiler.pipeline import CompileSettings, Progress, naming, open_checkpoint, optimise, read_node
+from hollama.compiler.pipeline import CompileSettings, Progress, check_weights, naming, open_checkpoint, optimise
 from hollama.compiler.provenance import Step, digests, step, text_digest
 from hollama.errors import CompileError
 from hollama.formats.files import Content
@@ -42,9 +43,7 @@ def parse(source: Path, target: Path, progress: Progress) -> None:
     with naming(source):
         checkpoint, tensors = noted(open_checkpoint(source))
         graph, sources = checkpoint.architecture.build(checkpoint.shape)
-        for done, node in enumerate(graph.nodes):
-            progress("checking weights", done, len(graph.nodes))
-            read_node(node, graph, sources, checkpoint)
+        check_weights(FloatWeights(graph, sources, checkpoint), progress)
     progress("writing archive", 0, 0)
     members = parsed_members(checkpoint, graph, tensors)
     write_har(target, stage=PARSED, members=members, groups={}, history=[_parsed(source)])

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from hollama.compiler.gptq import GptqSettings, Moments, damp, gptq, inverse_factor
+from hollama.compiler.gptq import GptqSettings, damp, gptq, inverse_factor
+from hollama.compiler.moments import Moments, seen
 from hollama.compiler.rounding import round_linear
 from hollama.errors import CompileError
 from hollama.kernels.golden import GROUP_SCALE_MAX, integer_weights
@@ -22,7 +23,7 @@ def matrix(outputs, inputs, seed=1):
 
 def moments_of(x, exact=None):
     moments = Moments.empty(x.shape[1])
-    moments.add(x, x if exact is None else exact)
+    moments.add(seen(x, x if exact is None else exact))
     return moments
 
 

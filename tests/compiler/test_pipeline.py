@@ -153,7 +153,7 @@ def test_progress_ends(tmp_path):
     folder = random_checkpoint(tmp_path / "checkpoint")
     compile_checkpoint(folder, tmp_path / "m", SETTINGS, lambda *step: seen.append(step))
     assert list(dict.fromkeys(status for status, _, _ in seen)) == [
-        "reading checkpoint", "calibrating", "quantising", "writing package",
+        "reading checkpoint", "checking weights", "calibrating", "quantising", "writing package",
     ]  # fmt: skip
 
 

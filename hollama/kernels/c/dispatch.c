@@ -129,6 +129,15 @@ static bool has_amx(void) {
 #endif
 }
 
+/* The products of the compiler (product_amxbf16.c). */
+static bool has_products(void) {
+#ifdef HAVE_AMXBF16
+    return has_amx() && features().edx >> 22 & 1;
+#else
+    return false;
+#endif
+}
+
 #elif defined(__aarch64__)
 
 DECLARE_LINEAR(neon)
@@ -201,4 +210,12 @@ int32_t kernels_sets(const char **names, int32_t room) {
     for (int i = 0; i < COUNT && count < room; i++)
         if (runs[i]) names[count++] = SETS[i].kernels->name;
     return count;
+}
+
+bool products_run(void) {
+#if defined(__x86_64__)
+    return has_products();
+#else
+    return false;
+#endif
 }

@@ -7,6 +7,7 @@
 #ifndef HOLLAMA_KERNELS_H
 #define HOLLAMA_KERNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -99,6 +100,9 @@ size_t attention_scratch(int32_t context, int32_t group, int32_t head_dim);
 const Kernels *kernels_best(void);
 /* "portable", "avx2", "avxvnni", "avx512vnni", "amx" or "neon"; NULL where the machine or the build lacks it. */
 const Kernels *kernels_named(const char *name);
+
+/* Whether product_amxbf16.c can run here. */
+bool products_run(void);
 
 /* Fills row_sum of the panels [first, last). 0 if all nibbles are in 1..15 and all scales in 1..18, or no byte of 8-bit
  * weights is 0; else 1. */

@@ -1,0 +1,65 @@
+"""What GPTQ needs to know of a layer's inputs, summed up window by window. Knows no graph.
+
+On machines with AMX inputs are rounded to bfloat16 and their products run on its tiles; elsewhere they are float32's.
+Sums are float32. What is added in the same order gives the same bits, on tiles whatever the number of threads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hollama.kernels import products
+from hollama.kernels.products import Operand
+
+F32 = NDArray[np.float32]
+_BLOCK = 512
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A window's inputs x (rows, inputs) and the drift x' - x, as the products want them."""
+
+    inputs: F32 | tuple[Operand, Operand]
+    drift: F32 | Operand
+
+
+def seen(quantised: F32, exact: F32) -> Seen:
+    """Rows of inputs as the quantised model has them, and as the float model does."""
+    if not products.available():
+        return Seen(quantised, exact - quantised)
+    left, right = (products.pack(quantised.T, right=side) for side in (False, True))
+    return Seen((left, right), products.pack((exact - quantised).T, right=False))
+
+
+@dataclass(frozen=True)
+class Moments:
+    """The sums of x x^T, of which the lower half is sure until `hessian`, and of (x' - x) x^T: (inputs, inputs)."""
+
+    sums: F32
+    drift: F32
+
+    @classmethod
+    def empty(cls, inputs: int) -> Moments:
+        return cls(np.zeros((inputs, inputs), np.float32), np.zeros((inputs, inputs), np.float32))
+
+    def add(self, found: Seen, spread: products.Spread = products.at_once) -> None:
+        if isinstance(found.inputs, tuple) and isinstance(found.drift, Operand):
+            left, right = found.inputs
+            products.multiply(left, right, self.sums, add=True, lower=True, spread=spread)
+            products.multiply(found.drift, right, self.drift, add=True, spread=spread)
+        elif isinstance(found.inputs, np.ndarray) and isinstance(found.drift, np.ndarray):
+            self.sums[...] += found.inputs.T @ found.inputs
+            self.drift[...] += found.drift.T @ found.inputs
+
+    @property
+    def hessian(self) -> F32:
+        """The sum of x x^T, made symmetric in place."""
+        for start in range(0, len(self.sums), _BLOCK):
+            end = start + _BLOCK
+            self.sums[start:end, end:] = self.sums[end:, start:end].T
+            square = self.sums[start:end, start:end]
+            square[...] = np.tril(square) + np.tril(square, -1).T
+        return self.sums
