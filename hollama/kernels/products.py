@@ -98,16 +98,16 @@ def multiply(
 
 def attend(q: F32, k: F32, v: F32, head_dim: int, causal: bool) -> F32:
     """Attention of one text: q (rows, heads * head_dim), k and v (rows, kv heads * head_dim)."""
-    rows, out = len(q), np.empty(q.shape, np.float32)
+    (rows, width), group = q.shape, q.shape[1] // k.shape[1]
+    out = np.empty((rows, width), np.float32)
     function, size = native.library().product_attend_amxbf16, native.library().product_attend_scratch_amxbf16
     scratch = np.empty(size(rows, head_dim) + 64, np.uint8)
     place = native.address(scratch) + -native.address(scratch) % 64
-    group = q.shape[1] // k.shape[1]
     for head in range(k.shape[1] // head_dim):
         part = slice(head * head_dim, (head + 1) * head_dim)
         asked = slice(part.start * group, part.stop * group)
         sources = [byref(_source(x)) for x in (q[:, asked], k[:, part], v[:, part])]
-        function(*sources, native.address(out[:, asked]), out.shape[1], group, causal, place)
+        function(*sources, native.address(out[:, asked]), width, group, causal, place)
     return out
 
 
