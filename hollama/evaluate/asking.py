@@ -30,6 +30,7 @@ class _Silence:
 class Asker:
     engine: Engine
     coder: Coder
+    adapter: str = ""
 
     async def item(self, item: Item) -> Values:
         """Raises RequestError, BackendError."""
@@ -48,6 +49,7 @@ class Asker:
             top_logprobs=1 if request.greedy else None,
             scored_from=len(request.context),
             answered=False,
+            adapter=self.adapter,
         )
         logprobs: list[float] = []
         best: list[int] = []
@@ -60,7 +62,7 @@ class Asker:
     async def _write(self, request: Writing) -> Answer:
         decoder = TextDecoder(self.coder.tokenizer, request.until)
         options = {**_OPTIONS, "num_predict": request.most}
-        job = Job(request.prompt, decoder, options, self.coder.stops, shift=False)
+        job = Job(request.prompt, decoder, options, self.coder.stops, shift=False, adapter=self.adapter)
         text = ""
         async for event in self.engine.submit(job):
             text += "" if isinstance(event, Scored) else event.text

@@ -30,6 +30,7 @@ class Subject:
     path: Path
     backend: str
     context: int  # tokens that a request may fill
+    adapter: str = ""  # one of the package's that answers, "" for the base alone
 
     @property
     def kind(self) -> str:
@@ -54,8 +55,8 @@ class Subject:
         return plugins.backend(self.backend).load(self.path, self.context)
 
     def digest(self) -> str:
-        """Of all bytes it is made of; of a package also the backend's name, whose arithmetic may be its own."""
-        total = xxhash.xxh3_128(self.backend.encode())
+        """Of all bytes it is made of; of a package also its adapter's and its backend's name."""
+        total = xxhash.xxh3_128(self.backend.encode() + self.adapter.encode())
         for path in [self.path] if self.path.is_file() else sorted(_files(self.path)):
             total.update(path.name.encode())
             with path.open("rb") as stream:
@@ -64,16 +65,20 @@ class Subject:
         return total.hexdigest()
 
 
-def subject(path: Path, backend: str, context: int | None) -> Subject:
+def subject(path: Path, backend: str, context: int | None, adapter: str = "") -> Subject:
     """A checkpoint is a folder, a GGUF file or a HAR, anything else a package: in the store its name does not tell.
 
-    Raises EvaluationError for a context that it does not have; FormatError, CompileError, OSError.
+    Raises EvaluationError for a context or an adapter that it does not have; FormatError, CompileError, OSError.
     """
     package = path.is_file() and not _is_gguf(path) and not is_har(path)
-    most = read_info(path).context if package else open_checkpoint(path).shape.context
+    info = read_info(path) if package else None
+    most = info.context if info else open_checkpoint(path).shape.context
+    there = info.adapters if info else ()
+    if adapter and adapter not in there:
+        raise EvaluationError(f'{path} has no adapter "{adapter:.100}"; there are: {", ".join(there) or "none"}')
     if context and not 2 <= context <= most:
         raise EvaluationError(f"{path} has a context of {most} tokens, {context} were asked for; expected 2 to {most}")
-    return Subject(path, backend if package else "", context or most)
+    return Subject(path, backend if package else "", context or most, adapter)
 
 
 def _is_gguf(path: Path) -> bool:

@@ -47,7 +47,7 @@ def work(share: Share) -> Iterator[Result]:
     model = share.subject.load(plugins, share.at_once)
     samplers = [entry.spec for entry in plugins.samplers.values()]
     engine = Engine(model, samplers, parallel=share.at_once, context=share.subject.context)
-    asker = Asker(engine, coder)
+    asker = Asker(engine, coder, share.subject.adapter)
     try:
         with asyncio.Runner() as runner:
             for part in share.parts:

@@ -17,6 +17,7 @@ from hollama.evaluate.subject import Subject
 from hollama.evaluate.tasks import TASKS
 from hollama.plugins import load_plugins
 from tests.checkpoints import random_checkpoint
+from tests.loras import random_lora
 
 TEXT = "A cat sat by the sea and counted the boats until it was dark. " * 4
 
@@ -77,6 +78,23 @@ def test_an_installed_model_and_a_gguf_file(shared, write, capsys, monkeypatch, 
     gguf = shared / "data" / "derived" / "stories260k" / "stories260K.f32.gguf"
     assert main(["eval", str(gguf), "--tasks", task, "--context", "64", "--limit", "1"]) == 0
     assert "stories260K.f32.gguf in float32, context 64" in capsys.readouterr().out
+
+
+def test_an_adapter_answers(package, checkpoint, write, capsys, tmp_path):
+    random_lora(tmp_path / "lora", checkpoint, ("q_proj", "down_proj"))
+    adapted, task = str(tmp_path / "adapted.hef"), f"text={write('a.txt', TEXT)}"
+    assert main(["compile", str(package), adapted, "--adapter", f"poet={tmp_path / 'lora'}"]) == 0
+
+    def figure(model: str, *words: str) -> float:
+        capsys.readouterr()
+        assert main(["eval", model, "--tasks", task, "--no-speed", "--json", "-", *words]) == 0
+        return json.loads(capsys.readouterr().out)["tasks"][0]["metrics"][0]["quantised"]["value"]
+
+    assert figure(adapted) == figure(str(package)) != figure(adapted, "--adapter", "poet")
+    assert 'has no adapter "bard"; there are: poet' in refused(capsys, adapted, "--tasks", task, "--adapter", "bard")
+    assert "leave out --float" in refused(
+        capsys, adapted, "--tasks", task, "--adapter", "poet", "--float", str(checkpoint)
+    )
 
 
 def test_mistakes_are_explained(package, checkpoint, write, capsys, monkeypatch, tmp_path):

@@ -57,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--limit", type=positive, metavar="N", help="the first N items of each task (of MMLU: subject) only"
     )
+    parser.add_argument("--adapter", default="", metavar="NAME", help="one of the package's, which answers [none]")
     parser.add_argument("--context", type=positive, metavar="N", help="tokens of a window [the model's context]")
     parser.add_argument("--batch", type=positive, default=16, metavar="N", help="items at once on a device [16]")
     parser.add_argument("--devices", type=positive, default=1, metavar="N", help="processes, each with its model [1]")
@@ -81,7 +82,8 @@ def run(arguments: argparse.Namespace) -> int:
     with progress(sys.stderr) as shown:
         outcomes = evaluate(plan, plugins, lambda *step: shown.advance(*step, sizes=False))
     measured = plan.subjects[-1].backend and not arguments.no_speed
-    names = [*([str(arguments.float)] if arguments.float else []), *arguments.words]
+    adapted = f" with adapter {arguments.adapter}" if arguments.adapter else ""
+    names = [*([str(arguments.float)] if arguments.float else []), f"{arguments.words[0]}{adapted}"]
     report = _report(plan, names, outcomes, _device(plan.subjects[-1], plugins) if measured else None)
     to_stdout = arguments.json and str(arguments.json) == "-"
     print(
@@ -138,7 +140,7 @@ def _plan(arguments: argparse.Namespace, sources: dict[str, Source]) -> Plan:
 
     (name,) = exactly(1, arguments.words)
     return Plan(
-        subjects=_subjects(name, arguments.float, arguments.context),
+        subjects=_subjects(name, arguments.float, arguments.context, arguments.adapter),
         sources=sources,
         limit=arguments.limit,
         at_once=arguments.batch,
@@ -148,17 +150,19 @@ def _plan(arguments: argparse.Namespace, sources: dict[str, Source]) -> Plan:
     )
 
 
-def _subjects(name: str, checkpoint: Path | None, context: int | None) -> tuple[Subject, ...]:
+def _subjects(name: str, checkpoint: Path | None, context: int | None, adapter: str) -> tuple[Subject, ...]:
     """The float reference comes first."""
     from hollama.evaluate.subject import subject
 
     settings = load_settings(os.environ)
     path = _path(settings, name)
-    found = subject(path, settings.backend, context)
+    found = subject(path, settings.backend, context, adapter)
     if checkpoint is None:
         return (found,)
     if not found.backend:
         raise UsageError(f"--float: {path} is a checkpoint itself; name the package that was compiled from it")
+    if adapter:
+        raise UsageError("--float: a checkpoint knows nothing of adapters; leave out --float or --adapter")
     return subject(checkpoint.absolute(), "", found.context), found
 
 
