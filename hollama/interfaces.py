@@ -289,3 +289,4 @@ class BackendSpec:
     probe: Callable[[], DeviceState]
     help: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)  # of the environment that it reads, and what they say
+    energy: Callable[[], float | None] = lambda: None  # joules its device has used since some moment, where it tells

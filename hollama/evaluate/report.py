@@ -20,7 +20,8 @@ class Device:
     """What a package takes on its backend: seconds, tokens a second, bytes.
 
     `kv_cache_bytes` are those of one context, `memory_bytes` all that the backend held for weights and contexts when
-    one request had been answered, `peak_bytes` the most that the process ever held.
+    one request had been answered, `peak_bytes` the most that the process ever held. `watts` are the mean while that
+    was measured, None where the backend does not tell.
     """
 
     prompt_tokens: int
@@ -32,6 +33,7 @@ class Device:
     package_bytes: int
     memory_bytes: int
     peak_bytes: int
+    watts: float | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ def device_rows(device: Device) -> list[list[str]]:
         ["package", _mib(device.package_bytes)],
         ["memory, weights and contexts", _mib(device.memory_bytes)],
         ["memory, process at most", _mib(device.peak_bytes)],
+        ["power", "not measured" if device.watts is None else f"{device.watts:.1f} W"],
     ]
 
 

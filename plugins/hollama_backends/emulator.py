@@ -25,6 +25,7 @@ from hollama.ir.interpreter import F32
 from hollama_backends.emulator_settings import NUMPY, VARIABLES, EmulatorSettings, available_memory
 from hollama_backends.late_check import LateCheck
 from hollama_backends.pages import KvShape, PagePool, PageTable, pages_for
+from hollama_backends.rapl import energy
 from hollama_backends.runners import Feed, Runner, make_runner
 
 _MAGIC = b"HLCTX001"
@@ -263,4 +264,4 @@ def probe() -> DeviceState:
     return DeviceState(True, f"native {settings.kernels} kernels on {threads}")
 
 
-SPEC = BackendSpec("emulator", load, probe, "the exact W4A8KV8 arithmetic on the CPU", VARIABLES)
+SPEC = BackendSpec("emulator", load, probe, "the exact W4A8KV8 arithmetic on the CPU", VARIABLES, energy)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
+from hollama.cli.commands.eval import mean_power
 from hollama.cli.main import main
 from hollama.errors import EvaluationError
 from hollama.evaluate.data import FileSource
@@ -141,6 +143,14 @@ def test_subjects_stand_below_their_task():
         "items": 2,
         "metrics": [{"metric": "acc", "float": {"value": 0.5, "stderr": None}}],
     }
+
+
+def test_power_is_told_where_it_is_measured():
+    device = Device(96, 0.289, 332.2, 9.45, 2048, 58 << 20, 1 << 30, 1288490188, 2 << 30)
+    assert device_rows(device)[-1] == ["power", "not measured"]
+    watts = mean_power(10.0, 25.0, 6.0)
+    assert device_rows(replace(device, watts=watts))[-1] == ["power", "2.5 W"]
+    assert mean_power(None, 25.0, 6.0) is mean_power(10.0, None, 6.0) is mean_power(25.0, 10.0, 6.0) is None
 
 
 def test_table_1_of_the_whitepaper():

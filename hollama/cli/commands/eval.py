@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -217,8 +218,11 @@ def _device(subject: Subject, plugins: Plugins) -> Device:
     model = subject.load(plugins, parallel=1)
     samplers = [entry.spec for entry in plugins.samplers.values()]
     engine = Engine(model, samplers, parallel=1, context=subject.context)
+    energy = plugins.backend(subject.backend).energy
     try:
+        used, began = energy(), time.perf_counter()
         speed, memory = asyncio.run(measure(engine, load, model.vocab_size, _REPEAT)), model.memory
+        watts = mean_power(used, energy(), time.perf_counter() - began)
     finally:
         engine.close()
     return Device(
@@ -231,7 +235,15 @@ def _device(subject: Subject, plugins: Plugins) -> Device:
         package_bytes=subject.path.stat().st_size,
         memory_bytes=memory,
         peak_bytes=peak_memory(),
+        watts=watts,
     )
+
+
+def mean_power(before: float | None, after: float | None, seconds: float) -> float | None:
+    """Watts, of joules counted before and after; None where nobody counts, or where the counter began anew."""
+    if before is None or after is None or after < before:
+        return None
+    return (after - before) / seconds
 
 
 def report_lines(report: Report, as_markdown: bool, subjects: bool = False) -> list[str]:
