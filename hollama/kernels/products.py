@@ -42,14 +42,24 @@ class Operand:
 def available() -> bool:
     """Whether this machine and the native library can do it."""
     try:
-        loaded = native.library()
-        loaded.products_run.restype = ctypes.c_bool
-        if not loaded.products_run():
-            return False
-        _declare(loaded)
-    except (BackendError, AttributeError):  # none was built, or an older one is named
+        _library()
+    except BackendError:
         return False
     return True
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    """Raises BackendError where there is none that can do it."""
+    loaded = native.library()
+    try:
+        loaded.products_run.restype = ctypes.c_bool
+        if not loaded.products_run():
+            raise BackendError("this machine has no tiles of bfloat16")
+        _declare(loaded)
+    except AttributeError as error:
+        raise BackendError(f"the native library is an older one: {error}") from None
+    return loaded
 
 
 def _declare(loaded: ctypes.CDLL) -> None:
@@ -76,7 +86,7 @@ def pack(matrix: F32, right: bool, spread: Spread = at_once) -> Operand:
     rows, depth = matrix.shape
     source = _source(matrix)
     packed = np.empty((-(-rows // _WIDE), -(-depth // _WIDE), _STEP), np.uint16)
-    function = native.library().product_pack_amxbf16
+    function = _library().product_pack_amxbf16
     spread(lambda first, last: function(byref(source), right, native.address(packed), first, last), len(packed))
     return Operand(packed, rows, depth)
 
@@ -87,7 +97,7 @@ def multiply(
     """out (left's rows, right's rows) = left @ right.T, or += that; of a square one only what `lower` wants is sure."""
     assert left.depth == right.depth and out.shape == (left.rows, right.rows)
     steps, stride = left.packed.shape[1], out.strides[0] // out.itemsize
-    function, places = native.library().product_amxbf16, [native.address(x) for x in (left.packed, right.packed, out)]
+    function, places = _library().product_amxbf16, [native.address(x) for x in (left.packed, right.packed, out)]
 
     def work(first: int, last: int) -> None:
         one, other, to = places
@@ -100,7 +110,7 @@ def attend(q: F32, k: F32, v: F32, head_dim: int, causal: bool) -> F32:
     """Attention of one text: q (rows, heads * head_dim), k and v (rows, kv heads * head_dim)."""
     (rows, width), group = q.shape, q.shape[1] // k.shape[1]
     out = np.empty((rows, width), np.float32)
-    function, size = native.library().product_attend_amxbf16, native.library().product_attend_scratch_amxbf16
+    function, size = _library().product_attend_amxbf16, _library().product_attend_scratch_amxbf16
     scratch = np.empty(size(rows, head_dim) + 64, np.uint8)
     place = native.address(scratch) + -native.address(scratch) % 64
     for head in range(k.shape[1] // head_dim):
@@ -115,7 +125,7 @@ def norm(x: F32, weight: F32, heads: int, eps: float) -> F32:
     """RMS norm of each of `heads` equal parts of every row."""
     x, width = np.ascontiguousarray(x), x.shape[1] // heads
     out = np.empty_like(x)
-    native.library().rows_norm(
+    _library().rows_norm(
         native.address(x), width, native.address(weight), native.address(out), len(x) * heads, width, eps
     )
     return out
@@ -125,7 +135,7 @@ def rope(x: F32, cosine: F32, sine: F32, heads: int) -> F32:
     """Rotary embedding by angles (rows, head_dim)."""
     rows, out = _rows(x), np.empty(x.shape, np.float32)
     angles = [native.address(cosine), native.address(sine)]
-    native.library().rows_rope(*rows, *angles, native.address(out), len(x), heads, x.shape[1] // heads)
+    _library().rows_rope(*rows, *angles, native.address(out), len(x), heads, x.shape[1] // heads)
     return out
 
 
@@ -133,7 +143,7 @@ def gated(gate: F32, up: F32) -> F32:
     """silu(gate) * up."""
     rows, width = gate.shape
     out = np.empty((rows, width), np.float32)
-    native.library().rows_gated(*_rows(gate), *_rows(up), native.address(out), rows, width)
+    _library().rows_gated(*_rows(gate), *_rows(up), native.address(out), rows, width)
     return out
 
 

@@ -14,7 +14,8 @@ enum {
     DEEP = 32,               /* bfloat16 in one of them */
     WIDE = 2 * SIDE,         /* rows of a panel */
     STEP = WIDE * DEEP,      /* values of a step of a panel */
-    SLAB = 16,               /* steps: of one panel they stay in the first cache */
+    LINES = STEP * 2 / 64,   /* of the cache, in a step */
+    SLAB = 32,               /* steps: of one panel they stay near */
     KEPT = 1 << 19,          /* values of left panels that stay in the second cache */
 };
 
@@ -99,8 +100,14 @@ void product_pack_amxbf16(const Source *x, int32_t right, uint16_t *to, int64_t 
 
 /* ── products ── */
 
+typedef struct { /* what is fetched into the second cache meanwhile: so many lines with every step */
+    const char *from;
+    int64_t lines;
+} Ahead;
+
 /* out [32][stride] = or += left by right over some steps */
-static void multiply(const uint16_t *left, const uint16_t *right, int64_t steps, float *out, int64_t stride, int add) {
+static void multiply(const uint16_t *left, const uint16_t *right, int64_t steps, float *out, int64_t stride, int add,
+                     Ahead ahead) {
     const int64_t apart = stride * (int64_t)sizeof *out;
     float *lower = out + SIDE * stride;
     tiles_meet_memory();
@@ -116,6 +123,7 @@ static void multiply(const uint16_t *left, const uint16_t *right, int64_t steps,
         _tile_zero(3);
     }
     for (int64_t step = 0; step < steps; step++, left += STEP, right += STEP) {
+        for (int64_t i = 0; i < ahead.lines; i++, ahead.from += 64) _mm_prefetch(ahead.from, _MM_HINT_T1);
         _tile_loadd(4, left, 64);
         _tile_loadd(6, right, 64);
         _tile_dpbf16ps(0, 4, 6);
@@ -134,10 +142,10 @@ static void multiply(const uint16_t *left, const uint16_t *right, int64_t steps,
 
 /* The same at an edge, where out has fewer than 32 rows or columns. */
 static void multiply_edge(const uint16_t *left, const uint16_t *right, int64_t steps, float *out, int64_t stride, int add,
-                          int64_t rows, int64_t columns) {
+                          int64_t rows, int64_t columns, Ahead ahead) {
     _Alignas(64) float whole[WIDE * WIDE] = {0};
     for (int64_t i = 0; add && i < rows; i++) memcpy(whole + i * WIDE, out + i * stride, (size_t)columns * sizeof *out);
-    multiply(left, right, steps, whole, WIDE, add);
+    multiply(left, right, steps, whole, WIDE, add, ahead);
     for (int64_t i = 0; i < rows; i++) memcpy(out + i * stride, whole + i * WIDE, (size_t)columns * sizeof *out);
 }
 
@@ -154,10 +162,13 @@ void product_amxbf16(const uint16_t *left, const uint16_t *right, int64_t steps,
                     const uint16_t *x = left + (l * steps + step) * STEP, *y = right + (r * steps + step) * STEP;
                     const int64_t deep = smaller(SLAB, steps - step), high = rows - l * WIDE, wide = columns - r * WIDE;
                     float *to = out + l * WIDE * stride + r * WIDE;
+                    const int64_t lines = parts(LINES, end - start); /* the right panel's next slab, or the next panel's */
+                    const Ahead ahead = {(const char *)(y + deep * STEP) + (l - start) * deep * lines * 64, lines};
                     if (high >= WIDE && wide >= WIDE)
-                        multiply(x, y, deep, to, stride, add || step);
+                        multiply(x, y, deep, to, stride, add || step, ahead);
                     else
-                        multiply_edge(x, y, deep, to, stride, add || step, smaller(high, WIDE), smaller(wide, WIDE));
+                        multiply_edge(x, y, deep, to, stride, add || step, smaller(high, WIDE), smaller(wide, WIDE),
+                                      ahead);
                 }
     }
     _tile_release();
