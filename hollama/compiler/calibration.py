@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from hollama.errors import CompileError
 from hollama.ir.graph import Graph
 from hollama.kernels.golden import Quantisation
 
 QUERY_BITS = 16
 EMBEDDING_BITS = 16
+LEAST_TOKENS = 32  # of a calibration text
 
 DEFAULT_TEXT = """\
 Once upon a time there was a little girl who lived by the sea. Every morning she walked to the harbour, counted the
@@ -29,6 +31,14 @@ def fibonacci(n):
 Dear Sir or Madam, I am writing to ask about the order that I placed on 3 March. Could you please let me know when it
 will arrive? Thank you for your help. El perro duerme en el jardin. Der Zug kommt um halb neun. Il fait beau ici.
 """
+
+
+def require_tokens(count: int) -> None:
+    """Raises CompileError for a text that shows too little."""
+    if count < LEAST_TOKENS:
+        raise CompileError(
+            f"the calibration text has {count} tokens, expected {LEAST_TOKENS} or more; give --calibration a longer one"
+        )
 
 
 def quantised_values(graph: Graph) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -13,6 +14,8 @@ from tokenizers import Tokenizer
 from hollama.errors import CompileError
 from hollama.models.architecture import Architecture
 from hollama.models.decoder import DecoderShape
+
+_LARGEST = 1e6  # of any weight: what was trained has a thousandth of it, and sums of products stay finite
 
 
 class Tensors(Protocol):
@@ -51,15 +54,20 @@ class Checkpoint:
 
 
 def weight(tensors: Tensors, name: str, expected: tuple[int, ...]) -> NDArray[np.float32]:
-    """A weight, checked. Raises CompileError if it is missing, of another shape or not finite."""
+    """A weight, checked. Raises CompileError if it is missing, of another shape, not finite or beyond all sense."""
     shape = tensors.shape(name)
     if shape is None:
         raise CompileError(f'the checkpoint has no weight "{name}"; is it complete?')
     if shape != expected:
         raise CompileError(f'"{name}" has shape {shape}, the config says {expected}')
     values = tensors.float32(name)
-    if not np.isfinite(values).all():
+    largest = max(float(values.max()), -float(values.min()))
+    if not math.isfinite(largest):
         raise CompileError(f'"{name}" holds values that are not finite; the checkpoint is damaged')
+    if largest > _LARGEST:
+        raise CompileError(
+            f'"{name}" holds values up to {largest:.3g}; expected {_LARGEST:,.0f} at most, the checkpoint is damaged'
+        )
     return values
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tokenizers import Tokenizer
 
 from hollama.compiler.adapters import QuantisedFile, attach, quantise_adapter
-from hollama.compiler.calibration import DEFAULT_TEXT, windows_of
+from hollama.compiler.calibration import DEFAULT_TEXT, require_tokens, windows_of
 from hollama.compiler.pipeline import CompileSettings, Progress
 from hollama.errors import CompileError
 from hollama.formats.files import Content
@@ -51,6 +51,7 @@ def _windows(package: Package, settings: CompileSettings) -> list[list[int]]:
     info = read_info(package)
     tokenizer = Tokenizer.from_str(read_tokenizer(package).decode())
     tokens = tokenizer.encode(settings.calibration or DEFAULT_TEXT, add_special_tokens=False).ids
+    require_tokens(len(tokens))
     begin = [info.bos_token_id] if info.add_bos and info.bos_token_id is not None else []
     length = min(settings.window, info.context, _LONGEST)
     windows = list(windows_of(tokens, length, min(settings.windows, _MOST), begin))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hollama.compiler.adapters import AdapterFile
 from hollama.compiler.arithmetic import Held
-from hollama.compiler.calibration import DEFAULT_TEXT, texts_of, windows_of
+from hollama.compiler.calibration import DEFAULT_TEXT, require_tokens, texts_of, windows_of
 from hollama.compiler.checkpoint import Checkpoint, open_tokenizer
 from hollama.compiler.float_weights import FloatWeights, rows_of
 from hollama.compiler.float_weights import read_weights as read_weights
@@ -38,7 +38,6 @@ from hollama.models.decoder import Fused
 
 F32 = NDArray[np.float32]
 Progress = Callable[[str, int, int], None]  # status, done, of
-LEAST_TOKENS = 32  # of a calibration text
 _CHECKPOINTS = "a GGUF file, the folder of a Hugging Face checkpoint, or a HAR"
 
 
@@ -76,7 +75,7 @@ def naming(source: Path) -> Iterator[None]:
     try:
         yield
     except (CompileError, FormatError) as error:
-        if str(source) in str(error):
+        if str(error).startswith(str(source)):
             raise
         raise type(error)(f"{source}: {error}") from error
 
@@ -156,8 +155,7 @@ def calibration_windows(checkpoint: Checkpoint, graph: Graph, settings: CompileS
         special = checkpoint.special
         begin = [special.bos_id] if special.add_bos and special.bos_id is not None else []
         tokens = tokenizer.encode(text, add_special_tokens=False).ids
-        if len(tokens) < LEAST_TOKENS:
-            raise CompileError(f"the calibration text has {len(tokens)} tokens, expected {LEAST_TOKENS} or more")
+        require_tokens(len(tokens))
         windows = list(windows_of(tokens, length, settings.windows, begin))
     else:
         windows = list(texts_of(tokenizer, text, length))

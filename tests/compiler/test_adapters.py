@@ -181,6 +181,12 @@ def refused(folder: Path, lora: Path, match: str, name: str = "a", source: str =
     assert not (folder / "refused.hef").exists()
 
 
+def test_a_text_too_short_to_calibrate_adapters_with_is_refused(folder, tmp_path):
+    chosen = replace(settings(("a", random_lora(tmp_path / "lora", folder / "base"))), calibration="short")
+    with pytest.raises(CompileError, match="calibration text has 5 tokens, expected 32 or more"):
+        compile_package(folder / "base.hef", folder / "refused.hef", chosen, nothing)
+
+
 @pytest.mark.parametrize("source", ["base", "base.hef"])
 def test_adapters_of_another_model_are_refused(folder, tmp_path, source):
     wide = random_lora(tmp_path / "wide", random_checkpoint(tmp_path / "w", hidden_size=128))

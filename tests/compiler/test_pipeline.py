@@ -12,6 +12,7 @@ from hollama.errors import CompileError, HefError
 from hollama.formats.hef import Hef, write_hef
 from hollama.formats.package import read_config, read_info, read_tokenizer
 from hollama.formats.package_weights import Origin, model_resources, read_model
+from hollama.formats.safetensors import open_folder, write_safetensors
 from hollama.ir.floating import FloatArithmetic
 from hollama.ir.interpreter import Segment, run
 from hollama.ir.quantised import QuantisedArithmetic
@@ -104,7 +105,9 @@ def test_full_effort_loses_less(tmp_path):
 
 def test_a_text_too_short_to_calibrate_with_is_refused(tmp_path):
     folder = random_checkpoint(tmp_path / "checkpoint")
-    with pytest.raises(CompileError, match="calibration text has 5 tokens, expected 32 or more"):
+    with pytest.raises(
+        CompileError, match="checkpoint: the calibration text has 5 tokens, expected 32 or more; give --cal"
+    ):
         compile_checkpoint(folder, tmp_path / "model.hef", CompileSettings(calibration="short"), quiet)
 
 
@@ -181,6 +184,15 @@ def test_a_broken_checkpoint_is_refused_and_leaves_nothing(tmp_path, message):
     with pytest.raises(CompileError, match=message):
         compile_checkpoint(folder, tmp_path / "model.hef", SETTINGS, quiet)
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
+
+
+def test_a_weight_beyond_all_sense_is_refused(tmp_path):
+    folder = random_checkpoint(tmp_path / "checkpoint")
+    tensors = {name: open_folder(folder).float32(name).copy() for name in open_folder(folder).names}
+    tensors["model.layers.0.mlp.up_proj.weight"] *= np.float32(-1e30)
+    write_safetensors(folder / "model.safetensors", tensors)
+    with pytest.raises(CompileError, match=r'checkpoint: "model\.layers\.0\.mlp\.up_proj\.weight" holds values up to'):
+        compile_checkpoint(folder, tmp_path / "model.hef", SETTINGS, quiet)
 
 
 def test_a_weight_that_is_not_finite_is_refused(tmp_path):
