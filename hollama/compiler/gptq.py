@@ -31,8 +31,8 @@ from hollama.kernels.golden import WEIGHT_MAX
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
-_BLOCK = 32  # inputs whose effect on all others is summed up
-_ROWS = 2560  # outputs that are rounded together
+_BLOCK = 128  # inputs whose effect on all others is summed up
+_ROWS = 512  # outputs that are rounded together
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,8 @@ def gptq(
     if settings.correction:
         weight = _corrected(weight, moments, settings, name)
     parts = np.array_split(weight, -(-len(weight) // _ROWS))
-    if len(parts) == 1:
-        found = [rounder.rounded(weight, group_size)]
-    else:
-        with ThreadPoolExecutor(os.cpu_count()) as pool, threadpool_limits(1, "blas"):
-            found = list(pool.map(lambda part: rounder.rounded(part, group_size), parts))
+    with ThreadPoolExecutor(os.cpu_count()) as pool, threadpool_limits(1, "blas"):
+        found = list(pool.map(lambda part: rounder.rounded(part, group_size), parts))
     return np.concatenate([integers for integers, _ in found]), joined([grid for _, grid in found])
 
 
@@ -93,13 +90,13 @@ class _Rounder:
 
 def _corrected(weight: F32, moments: Moments, settings: GptqSettings, name: str) -> F32:
     """The smaller side of W (sum of (x' - x) x^T) H^-1 is worked out first."""
-    hessian, drift = damp(moments.hessian, settings.correction_damping, name), moments.drift
+    hessian, drift = damp(moments.hessian, settings.correction_damping, name).astype(np.float32), moments.drift
     corrected = weight.astype(np.float32)
     if len(weight) < len(hessian):
-        change = np.linalg.solve(hessian, (drift.T @ weight.T).astype(np.float64))
+        change = np.linalg.solve(hessian, drift.T @ weight.T)
         corrected += settings.correction * change.T
     else:
-        turn = (settings.correction * np.linalg.solve(hessian, drift.T.astype(np.float64))).astype(np.float32).T
+        turn = settings.correction * np.linalg.solve(hessian, drift.T).T
         for start in range(0, len(weight), _ROWS):
             corrected[start : start + _ROWS] += weight[start : start + _ROWS] @ turn
     return corrected
@@ -153,9 +150,10 @@ def _one_pass(target: F32, step: F32, factor: F32) -> F32:
         end = min(start + _BLOCK, len(left))
         errors = np.empty_like(left[start:end])
         for row in range(start, end):
-            integers[row] = _round(left[row] / step[row])
-            error = errors[row - start] = (left[row] - integers[row] * step[row]) / factor[row, row]
-            left[row + 1 : end] -= np.outer(factor[row, row + 1 : end], error)
+            at = row - start
+            wanted = left[row] - factor[start:row, row] @ errors[:at]
+            integers[row] = _round(wanted / step[row])
+            errors[at] = (wanted - integers[row] * step[row]) / factor[row, row]
         left[end:] -= factor[start:end, end:].T @ errors
     return integers
 
@@ -165,15 +163,15 @@ def _descend(target: F32, step: F32, hessian: F32, integers: F32) -> None:
     off = target - integers * step  # what is still missing
     for start in range(0, len(target), _BLOCK):
         end = min(start + _BLOCK, len(target))
-        pull = hessian[start:end] @ off
+        pull, changes = hessian[start:end] @ off, np.empty_like(off[start:end])
         for row in range(start, end):
             at = row - start
-            wanted = off[row] * hessian[row, row] - pull[at]  # H_jj times what this input should lack
-            best = _round((target[row] - wanted / hessian[row, row]) / step[row])
-            change = (integers[row] - best) * step[row]
+            pulled = (pull[at] + hessian[row, start:row] @ changes[:at]) / hessian[row, row]
+            wanted = off[row] - pulled  # what this input should lack
+            best = _round((target[row] - wanted) / step[row])
+            changes[at] = (integers[row] - best) * step[row]
             integers[row] = best
-            off[row] += change
-            pull += np.outer(hessian[start:end, row], change)
+        off[start:end] += changes
 
 
 def _refit(target: F32, rounded: F32, hessian: F32) -> F32:
