@@ -23,6 +23,7 @@ from hollama.kernels.golden import Quantisation
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 Ends = tuple[float, float]  # low, high
+_COUNTED = 1 << 19  # values that are enough at a time
 _HALF = 4096  # bins on either side of zero
 _PERCENTILE = 1e-5  # share of the values that is clipped at either end
 _SHRINKS = np.geomspace(1, 1 / 32, 61)  # of what was seen
@@ -38,13 +39,15 @@ class Histogram:
     counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(2 * _HALF, np.int64))
 
     def add(self, values: F32) -> None:
+        """Rows of values: all count for `low` and `high`, of many rows evenly chosen ones for the bins."""
         if not values.size:
             return
         self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
         largest = max(-self.low, self.high)
         if largest > 0:
             self._grow(largest)
-            index = np.floor(values.ravel() * np.float32(_HALF / self.limit)).astype(np.int32) + _HALF
+            chosen = values[:: max(1, values.size // _COUNTED)]
+            index = np.floor(chosen.ravel() * np.float32(_HALF / self.limit)).astype(np.int32) + _HALF
             self.counts += np.bincount(np.clip(index, 0, 2 * _HALF - 1), minlength=2 * _HALF)
 
     def _grow(self, largest: float) -> None:
