@@ -7,7 +7,9 @@ least squared error: clipping the few large weights often costs less than a coar
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +20,7 @@ from hollama.kernels.golden import BLOCK, GROUP_SCALE_MAX, INPUTS_MAX, WEIGHT_MA
 
 F32 = NDArray[np.float32]
 _TINY = np.float32(1e-30)
+_NEAR = 1 << 17  # weights that stay in the second cache while they are rounded
 _SHRINK = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7)
 
 
@@ -71,10 +74,17 @@ def best_grid(weight: F32, group_size: int, importance: F32 | None = None) -> Gr
 
 
 def round_linear(weight: F32, bias: F32 | None, group_size: int) -> PackedLinear:
-    """Quantise a matrix (outputs, inputs) to nearest. Raises CompileError as `best_grid` does."""
+    """Quantise a matrix (outputs, inputs) to nearest, on all cores. Raises CompileError as `best_grid` does."""
+    rows = max(_NEAR // weight.shape[1], 1)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        parts = (weight[start : start + rows] for start in range(0, len(weight), rows))
+        found = list(pool.map(lambda part: _nearest(part, group_size), parts))
+    return joined([grid for _, grid in found]).pack(np.concatenate([integers for integers, _ in found]), bias)
+
+
+def _nearest(weight: F32, group_size: int) -> tuple[NDArray[np.int8], Grid]:
     grid = best_grid(weight, group_size)
-    integers = np.clip(np.rint(weight / grid.steps().T), -WEIGHT_MAX, WEIGHT_MAX)
-    return grid.pack(integers.astype(np.int8), bias)
+    return np.clip(np.rint(weight / grid.steps().T), -WEIGHT_MAX, WEIGHT_MAX).astype(np.int8), grid
 
 
 def _best_scales(groups: F32, covering: F32, row: F32, counts: F32) -> F32:
