@@ -47,12 +47,30 @@ class Held(Mapping[str, F32]):
         return len(self.weights)
 
 
+class Embedded:
+    """The rows of an embedding table that some texts need, read once and held until they are let go."""
+
+    def __init__(self, weights: Weights, windows: Sequence[Sequence[int]]) -> None:
+        self._weights, self._lock, self._rows = weights, Lock(), np.empty((0, 0), np.float32)
+        self._tokens = np.unique(np.fromiter((token for window in windows for token in window), np.int64))
+
+    def __call__(self, name: str, tokens: NDArray[np.int64]) -> F32:
+        with self._lock:
+            if not self._rows.size:
+                self._rows = self._weights[name][self._tokens]
+        return self._rows[np.searchsorted(self._tokens, tokens)]
+
+    def forget(self) -> None:
+        self._rows = np.empty((0, 0), np.float32)
+
+
 @dataclass
 class TextArithmetic:
     """Whole texts, each from an empty context; `most` is the tokens of the longest. It holds the weights it used."""
 
     graph: Graph
     weights: Weights
+    embedded: Embedded
     theta: F32
     most: int
 
@@ -65,15 +83,16 @@ class TextArithmetic:
 
     @classmethod
     def of(cls, graph: Graph, weights: Weights, theta: F32, windows: Sequence[Sequence[int]]) -> TextArithmetic:
-        return cls(graph, weights, theta, max(map(len, windows)))
+        return cls(graph, weights, Embedded(weights, windows), theta, max(map(len, windows)))
 
     def forget(self) -> None:
         """Let all weights go."""
         self._held.forget()
+        self.embedded.forget()
         self._packed.clear()
 
     def embed(self, node: Node, tokens: NDArray[np.int64]) -> F32:
-        return self._plain.embed(node, tokens)
+        return self.embedded(node.weight, tokens)
 
     def position(self, node: Node, positions: NDArray[np.int64]) -> F32:
         return self._plain.position(node, positions)

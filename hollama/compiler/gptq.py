@@ -17,6 +17,7 @@ before by `hollama.compiler.rounding`, for inputs weighted by the diagonal of H.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -57,11 +58,10 @@ def gptq(
     damped = damped[np.ix_(order, order)]
     rounder = _Rounder(order, inverse_factor(damped, name), damped.astype(np.float32), importance, settings.sweeps)
     del damped
-    if settings.correction:
-        weight = _corrected(weight, moments, settings, name)
-    parts = np.array_split(weight, -(-len(weight) // _ROWS))
+    corrected = _correction(weight, moments, settings, name)
+    parts = [slice(start, start + _ROWS) for start in range(0, len(weight), _ROWS)]
     with ThreadPoolExecutor(os.cpu_count()) as pool, threadpool_limits(1, "blas"):
-        found = list(pool.map(lambda part: rounder.rounded(part, group_size), parts))
+        found = list(pool.map(lambda part: rounder.rounded(corrected(part), group_size), parts))
     return np.concatenate([integers for integers, _ in found]), joined([grid for _, grid in found])
 
 
@@ -88,18 +88,16 @@ class _Rounder:
         return np.ascontiguousarray(rounded.T), grid.scaled(refitted)
 
 
-def _corrected(weight: F32, moments: Moments, settings: GptqSettings, name: str) -> F32:
-    """The smaller side of W (sum of (x' - x) x^T) H^-1 is worked out first."""
+def _correction(weight: F32, moments: Moments, settings: GptqSettings, name: str) -> Callable[[slice], F32]:
+    """Outputs of W + W (sum of (x' - x) x^T) H^-1, the smaller side of which is worked out first."""
+    if not settings.correction:
+        return lambda part: weight[part]
     hessian, drift = damp(moments.hessian, settings.correction_damping, name).astype(np.float32), moments.drift
-    corrected = weight.astype(np.float32)
     if len(weight) < len(hessian):
-        change = np.linalg.solve(hessian, drift.T @ weight.T)
-        corrected += settings.correction * change.T
-    else:
-        turn = settings.correction * np.linalg.solve(hessian, drift.T).T
-        for start in range(0, len(weight), _ROWS):
-            corrected[start : start + _ROWS] += weight[start : start + _ROWS] @ turn
-    return corrected
+        change = (settings.correction * np.linalg.solve(hessian, drift.T @ weight.T).T).astype(np.float32, copy=False)
+        return lambda part: weight[part] + change[part]
+    turn = (settings.correction * np.linalg.solve(hessian, drift.T).T).astype(np.float32, copy=False)
+    return lambda part: weight[part] + weight[part] @ turn
 
 
 def damp(hessian: F32 | F64, share: float, name: str) -> F64:

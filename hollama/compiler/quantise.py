@@ -8,7 +8,7 @@ makes up for what they lost. Two streams run side by side for that, layer by lay
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock
 
@@ -60,11 +60,10 @@ class Quantiser:
         self._bits = quantised_values(self.graph)
         self._cached = {name for node in self.graph.nodes if node.op == "attention" for name in node.inputs}
         self._places = {node.name: index for index, node in enumerate(self.graph.nodes)}
-        found = _Rounded(self.weights, self.linears)
-        self._float, self._quantised = (
-            (Stream(self.graph, self.windows), TextArithmetic.of(self.graph, weights, self.theta, self.windows))
-            for weights in (self.weights, found)
-        )
+        exact = TextArithmetic.of(self.graph, self.weights, self.theta, self.windows)
+        self._float = Stream(self.graph, self.windows), exact
+        rounded = replace(exact, weights=_Rounded(self.weights, self.linears))
+        self._quantised = Stream(self.graph, self.windows), rounded
 
     def run(self, report: Report) -> QuantisedWeights:
         """Raises CompileError, which names the layer, for weights or texts that cannot be used."""
