@@ -37,6 +37,13 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-rotate", action="store_true", help="full effort without QuaRot")
     parser.add_argument("--no-gptq", action="store_true", help="full effort without GPTQ")
+    parser.add_argument(
+        "--finetune",
+        type=positive,
+        metavar="N",
+        dest="finetuning",
+        help="then let the model learn from the float one for N steps, such as 400; for small ones; needs torch",
+    )
     parser.add_argument("--seed", type=_seed, metavar="N", help="of QuaRot's rotations [0]")
 
 
@@ -74,7 +81,7 @@ def settings_of(arguments: argparse.Namespace, adapters: tuple[AdapterFile, ...]
     """The compiler's settings; its own defaults stand for what was not given. Raises UsageError."""
     from hollama.compiler import CompileSettings
 
-    chosen = {name: getattr(arguments, name) for name in ("context", "group_size", "seed")}
+    chosen = {name: getattr(arguments, name) for name in ("context", "group_size", "seed", "finetuning")}
     chosen["calibration"] = text_of(arguments)
     full = arguments.effort != "quick"
     return CompileSettings(

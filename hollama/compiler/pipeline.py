@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,10 +34,12 @@ from hollama.formats.package import FORMAT
 from hollama.formats.package_weights import Origin, model_resources, network_groups
 from hollama.ir.floating import FloatArithmetic
 from hollama.ir.graph import Graph
+from hollama.ir.quantised import QuantisedWeights
 from hollama.models.decoder import Fused
 
 F32 = NDArray[np.float32]
 Progress = Callable[[str, int, int], None]  # status, done, of
+_FINETUNED, _STEP = 512, 2048  # tokens of a window and of a step of finetuning
 _CHECKPOINTS = "a GGUF file, the folder of a Hugging Face checkpoint, or a HAR"
 
 
@@ -55,6 +57,7 @@ class CompileSettings:
     rotates: bool = True  # QuaRot
     gptq: bool = True  # round to nearest without it
     seed: int = 0  # of the rotation
+    finetuning: int = 0  # steps of QFT, which needs torch
 
 
 def compile_checkpoint(source: Path, target: Path, settings: CompileSettings, progress: Progress) -> None:
@@ -104,6 +107,9 @@ def optimise(checkpoint: Checkpoint, settings: CompileSettings, progress: Progre
         weights, origin = _rotated(graph, weights, scales, origin, settings.seed)
     quantiser = Quantiser(graph, weights, checkpoint.shape.signed_theta, recipe_of(graph, settings), windows)
     quantised = quantiser.run(progress)
+    if settings.finetuning and graph.generates:
+        texts = _texts(checkpoint, graph, settings) if settings.calibration else windows
+        quantised = _finetuned(graph, weights, quantised, texts, settings, progress)
     context = min(settings.context, checkpoint.shape.context)
     chunk = min(settings.prefill_chunk, context) if graph.generates else context
     resources: dict[str, Content] = {
@@ -121,6 +127,27 @@ def _rotated(
     turned = rotate(graph, weights, seed, scales)
     gains = {name: weights[name] for name in sorted(turned.folded)}
     return turned, replace(origin, rotation=seed, gains={**gains, **scales})
+
+
+def _texts(checkpoint: Checkpoint, graph: Graph, settings: CompileSettings) -> list[list[int]]:
+    """For finetuning: shorter windows than those that calibrate, and as much of the text as it can make use of."""
+    most = settings.finetuning * _STEP // _FINETUNED
+    return calibration_windows(checkpoint, graph, replace(settings, window=_FINETUNED, windows=most))
+
+
+def _finetuned(
+    graph: Graph,
+    weights: Mapping[str, F32],
+    quantised: QuantisedWeights,
+    windows: Sequence[Sequence[int]],
+    settings: CompileSettings,
+    progress: Progress,
+) -> QuantisedWeights:
+    try:
+        from hollama.compiler.finetune import finetune
+    except ImportError as error:
+        raise CompileError(f"finetuning needs torch ({error}): pip install 'hollama[finetune]'") from None
+    return finetune(graph, weights, quantised, windows, settings.finetuning, settings.seed, progress)
 
 
 def origin_of(checkpoint: Checkpoint, graph: Graph, sources: Mapping[str, Fused]) -> Origin:
