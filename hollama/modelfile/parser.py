@@ -18,6 +18,8 @@ from hollama.modelfile.options import DEPRECATED, OptionValue, typed_parameter
 
 SIZE_LIMIT = 16 << 20  # bytes; licenses are the longest values in practice, some 100 kB
 
+ADAPTER_OPTION = "parameter adapter"  # the name of `PARAMETER adapter`, which Ollama would take for an ADAPTER
+
 _COMMANDS = ("from", "license", "template", "system", "adapter", "draft", "renderer", "parser", "parameter", "message")
 _ROLES = ("system", "user", "assistant")
 _BAD_COMMAND = f'command must be one of {", ".join(f"{chr(34)}{name}{chr(34)}" for name in _COMMANDS)}, or "requires"'
@@ -70,7 +72,7 @@ class Modelfile:
     @property
     def parameters(self) -> tuple[str, ...]:
         """The names of all PARAMETER lines."""
-        return tuple(command.name for command in self.commands if command.name not in _NOT_PARAMETERS)
+        return tuple(_option(command) for command in self.commands if command.name not in _NOT_PARAMETERS)
 
     @property
     def deprecated_parameters(self) -> tuple[str, ...]:
@@ -86,10 +88,15 @@ class Modelfile:
         for command in self.commands:
             if command.name in _NOT_PARAMETERS or command.name in DEPRECATED - frozenset(more):
                 continue
-            value, earlier = typed_parameter(command.name, command.args, more), typed.get(command.name)
+            name = _option(command)
+            value, earlier = typed_parameter(name, command.args, more), typed.get(name)
             both_lists = isinstance(value, list) and isinstance(earlier, list)
-            typed[command.name] = [*earlier, *value] if both_lists else value  # type: ignore[misc]
+            typed[name] = [*earlier, *value] if both_lists else value  # type: ignore[misc]
         return typed
+
+
+def _option(command: Command) -> str:
+    return "adapter" if command.name == ADAPTER_OPTION else command.name
 
 
 _NOT_PARAMETERS = frozenset({"model", "requires", *_COMMANDS})
@@ -129,7 +136,8 @@ class _Scanner:
         while self._at_command():
             name = self._name()
             if name == "parameter":
-                yield Command(self._word(_PARAMETER_NAME), self._value())
+                option = self._word(_PARAMETER_NAME)
+                yield Command(ADAPTER_OPTION if option == "adapter" else option, self._value())
             elif name == "message":
                 yield Command(name, f"{self._role()}: {self._value()}")
             else:

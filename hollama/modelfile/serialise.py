@@ -21,7 +21,7 @@ def _line(command: Command) -> str:
         return f"MESSAGE {role} {quote(text)}"
     if command.name in _COMMANDS:
         return f"{command.name.upper()} {quote(command.args)}"
-    return f"PARAMETER {command.name} {quote(command.args)}"
+    return f"PARAMETER {command.name.removeprefix('parameter ')} {quote(command.args)}"
 
 
 def quote(text: str) -> str:

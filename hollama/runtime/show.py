@@ -12,7 +12,7 @@ from typing import Any
 
 from hollama.api.encode import encode, local, without_empty
 from hollama.errors import HollamaError
-from hollama.modelfile import Command, Modelfile, serialise
+from hollama.modelfile import ADAPTER_OPTION, Command, Modelfile, serialise
 from hollama.runtime.prompt import capabilities, choose
 from hollama.store.inspect import describe
 from hollama.store.model import StoredModel
@@ -75,7 +75,7 @@ def modelfile(model: StoredModel, system: str, parameters: Mapping[str, Any]) ->
         *(Command("template", text) for text in _template(model)),
         *(Command("system", system) for _ in range(bool(system))),
         *(Command(name, text) for name, text in _renderers(model)),
-        *(Command(name, _plain(value)) for name, value in _lines(parameters)),
+        *(Command(_named(name), _plain(value)) for name, value in _lines(parameters)),
         *(Command("license", text) for text in model.licenses),
         *(Command("message", f"{message.role}: {message.content}") for message in model.messages),
     ]
@@ -93,6 +93,10 @@ def _renderers(model: StoredModel) -> Iterator[tuple[str, str]]:
     for name in ("renderer", "parser", "requires"):
         if text := getattr(model.config, name):
             yield name, text
+
+
+def _named(parameter: str) -> str:
+    return ADAPTER_OPTION if parameter == "adapter" else parameter
 
 
 def _lines(parameters: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -24,6 +24,14 @@ def test_quote(text: str, quoted: str) -> None:
     assert parse(f"FROM {quoted}").sources == (text,)
 
 
+def test_an_adapters_name_is_no_adapters_file() -> None:
+    text = "FROM a.hef\nADAPTER ./lora\nPARAMETER adapter poet\n"
+    modelfile = parse(text)
+    assert (modelfile.all("adapter"), modelfile.parameters) == (("./lora",), ("adapter",))
+    assert modelfile.typed_parameters() == {"adapter": "poet"}
+    assert serialise(modelfile) == text
+
+
 def test_every_command_comes_back() -> None:
     text = (
         "FROM a\nADAPTER b\nDRAFT c\nTEMPLATE {{ .Prompt }}\nSYSTEM s\nRENDERER r\nPARSER p\n"
