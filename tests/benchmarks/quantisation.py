@@ -1,4 +1,4 @@
-"""What quantisation costs: perplexities of float models, of ours after each pass, and of llama.cpp's Q4_0.
+"""What quantisation costs: perplexities of float models, of ours after each pass, and of llama.cpp's Q4_0 and Q4_K_M.
 
     python tests/benchmarks/quantisation.py --shared DATA [--crawl FOLDER] --json figures.json
 
@@ -8,7 +8,8 @@ calibrated on text of its own domain that is not evaluated: TinyStories further 
 
 Texts are cut into windows of 512 tokens, each behind a BOS token where the model wants one; every token after the first
 of a window is predicted. `recovered` is the share of what round to nearest loses that QuaRot and GPTQ together win
-back, of perplexity and of the divergence from the float model, which needs less text to be certain.
+back, of perplexity and of the divergence from the float model, which needs less text to be certain; what
+`finetuned` wins back, both with `--finetune` steps behind them, stands under `finetuned_recovered`.
 
 llama.cpp quantises the same float weights; its integers are then run in float, so that its rounding of activations,
 which costs it a little more, is left out. Columns ending in `_w4` are ours the same way.
@@ -48,7 +49,9 @@ PASSES = {
     "quarot": {"rotates": True, "gptq": False},
     "gptq": {"rotates": False, "gptq": True},
     "both": {"rotates": True, "gptq": True},
+    "finetuned": {"rotates": True, "gptq": True},  # and `finetuning` steps
 }
+KINDS = ("Q4_0", "Q4_K_M")  # of llama.cpp
 
 
 @dataclass(frozen=True)
@@ -102,11 +105,11 @@ def weights_only(model: QuantisedArithmetic, weights: Mapping[str, np.ndarray]) 
     return FloatArithmetic(model.graph, found, model.weights.theta)
 
 
-def llamacpp(checkpoint: Checkpoint, graph: Graph, bin_folder: Path, folder: Path) -> FloatArithmetic:
+def llamacpp(checkpoint: Checkpoint, graph: Graph, bin_folder: Path, folder: Path, kind: str) -> FloatArithmetic:
     """The float weights through llama-quantize and back."""
-    original, quantised = folder / "float.gguf", folder / "q4_0.gguf"
+    original, quantised = folder / "float.gguf", folder / f"{kind}.gguf"
     write_gguf(checkpoint, original)
-    quantise(bin_folder, original, quantised)
+    quantise(bin_folder, original, quantised, kind=kind)
     shape = checkpoint.shape
     plain = replace(checkpoint.architecture, interleaved=False)
     tensors = GgufTensors(GgufFile.open(quantised), plain, shape.heads, shape.kv_heads)
@@ -145,16 +148,19 @@ def measure(subject: Subject, settings: CompileSettings, most: int, bin_folder: 
     models: dict[str, FloatArithmetic | QuantisedArithmetic] = {}
     models["float"] = FloatArithmetic(graph, weights, checkpoint.shape.signed_theta)
     with tempfile.TemporaryDirectory() as folder:
-        models["llamacpp_q4_0"] = llamacpp(checkpoint, graph, bin_folder, Path(folder))
+        for kind in KINDS:
+            models[f"llamacpp_{kind.lower()}"] = llamacpp(checkpoint, graph, bin_folder, Path(folder), kind)
         for variant, passes in PASSES.items():
-            models[variant] = compiled(subject, replace(settings, **passes), Path(folder))
+            steps = settings.finetuning if variant == "finetuned" else 0
+            models[variant] = compiled(subject, replace(settings, **passes, finetuning=steps), Path(folder))
             models[f"{variant}_w4"] = weights_only(models[variant], weights)
             print(f"{subject.name}: compiled {variant}", flush=True)
     figures = {name: compared(models, windows(checkpoint, text, most)) for name, text in subject.texts.items()}
     for found in figures.values():
-        found["ratio"] = found["both"] / found["float"]
-        found["recovered"] = (found["rtn"] - found["both"]) / (found["rtn"] - found["float"])
-        found["recovered_kl"] = 1 - found["both_kl"] / found["rtn_kl"]
+        for variant, name in (("both", ""), ("finetuned", "finetuned_")):
+            found[f"{name}ratio"] = found[variant] / found["float"]
+            found[f"{name}recovered"] = (found["rtn"] - found[variant]) / (found["rtn"] - found["float"])
+            found[f"{name}recovered_kl"] = 1 - found[f"{variant}_kl"] / found["rtn_kl"]
     return figures
 
 
@@ -189,11 +195,17 @@ def main() -> None:
     parser.add_argument("--windows", type=int, default=200, help="of each text, at most")
     parser.add_argument("--calibration-windows", type=int, default=128)
     parser.add_argument("--group-size", type=int, default=64)
+    parser.add_argument("--finetune", type=int, default=400, metavar="N", help="steps; they need torch")
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "hollama-benchmarks")
     parser.add_argument("--llamacpp", type=Path, help="the folder of its programs; built in the cache without it")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
-    settings = CompileSettings(group_size=options.group_size, windows=options.calibration_windows, window=WINDOW)
+    settings = CompileSettings(
+        group_size=options.group_size,
+        windows=options.calibration_windows,
+        window=WINDOW,
+        finetuning=options.finetune,
+    )
     bin_folder = options.llamacpp or programs(options.cache)
     figures = {
         subject.name: measure(subject, settings, options.windows, bin_folder)

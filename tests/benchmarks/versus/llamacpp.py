@@ -51,10 +51,10 @@ def _mend(source: Path) -> None:
         source.write_text(text.replace("_tile_loadconfig(&tc);", f"{_BARRIER} _tile_loadconfig(&tc);"), "utf-8")
 
 
-def quantise(bin_folder: Path, source: Path, target: Path, *options: str) -> None:
-    """To Q4_0 by its own program; `--pure` keeps no tensor in a larger format."""
+def quantise(bin_folder: Path, source: Path, target: Path, *options: str, kind: str = "Q4_0") -> None:
+    """To a kind of its own, by its own program; `--pure` keeps no tensor in a larger format."""
     part = target.with_suffix(".part")
-    command = [bin_folder / "llama-quantize", *options, source, part, "Q4_0"]
+    command = [bin_folder / "llama-quantize", *options, source, part, kind]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     part.rename(target)
 
