@@ -54,6 +54,14 @@ def test_a_misspelt_setting_is_found() -> None:
     ]
 
 
+def test_a_number_that_is_none_is_told() -> None:
+    environment = {"OLLAMA_NUM_PARALLEL": "many", "OLLAMA_MAX_QUEUE": "9", "OLLAMA_DEBUG": "yes"}
+    found = setting_findings(load_settings(environment), environment, {})
+    (warned,) = [each for each in found if each.state == "warn"]
+    assert (warned.subject, warned.detail) == ("Setting NUM_PARALLEL", "4 (from OLLAMA_NUM_PARALLEL)")
+    assert warned.advice.startswith("OLLAMA_NUM_PARALLEL is no number")
+
+
 def test_the_backends_own_settings_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     environment = {"HOLLAMA_THREADS": "zz"}
     told = setting_findings(load_settings(environment), environment, backend_variables("emulator"))

@@ -12,6 +12,8 @@ from hollama.cli.human import human_bytes
 from hollama.cli.progress import progress
 from hollama.errors import UsageError
 
+_NEXT = "`hollama compile` makes a package of it"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     describe(
@@ -41,5 +43,5 @@ def run(arguments: argparse.Namespace) -> int:
         done = add_stage(Path(source), arguments.output, settings, lambda *step: shown.advance(*step, sizes=False))
     for adapter in done:
         print(told(adapter))
-    print(f"wrote {arguments.output} ({human_bytes(arguments.output.stat().st_size)})")
+    print(f"wrote {arguments.output} ({human_bytes(arguments.output.stat().st_size)}); {_NEXT}")
     return 0

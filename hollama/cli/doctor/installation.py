@@ -67,8 +67,10 @@ def setting_findings(
     names = [field.name.upper() for field in fields(settings)]
     for name in names:
         value = getattr(settings, name.lower())
-        told = _ZERO.get(name) if value == 0 else None
-        yield Finding(f"Setting {name}", "ok", f"{told or _text(value)} ({source(name, environment)})")
+        told, origin = (_ZERO.get(name) if value == 0 else None) or _text(value), source(name, environment)
+        wrong = type(value) is int and not _is_number(environment.get(origin.removeprefix("from "), "0"))
+        advice = f"{origin.removeprefix('from ')} is no number, so the default counts; correct or unset it"
+        yield Finding(f"Setting {name}", "warn" if wrong else "ok", f"{told} ({origin})", advice if wrong else "")
     for variable, meaning in variables.items():
         value = environment.get(variable, "").strip()
         told = f"{value} (from {variable})" if value else f"not set ({meaning})"
@@ -78,6 +80,10 @@ def setting_findings(
         near = _misspelt(variable, names)
         if near:
             yield Finding(f"Setting {variable}", "warn", "no such setting", f"did you mean {near}?")
+
+
+def _is_number(text: str) -> bool:
+    return text.strip().strip("\"'").strip().isdecimal()
 
 
 def source(name: str, environment: Mapping[str, str]) -> str:
