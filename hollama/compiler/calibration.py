@@ -73,6 +73,11 @@ def windows_of(tokens: Sequence[int], length: int, most: int, begin: Sequence[in
         yield [*begin, *tokens[start : start + step]]
 
 
+def evenly(windows: Sequence[Sequence[int]], tokens: int) -> list[Sequence[int]]:
+    """Windows of about so many tokens, at least one, from all over the text."""
+    return list(windows[:: max(1, sum(map(len, windows)) // tokens)])
+
+
 def texts_of(tokenizer: Tokenizer, text: str, length: int) -> Iterator[list[int]]:
     """The text line by line, then in windows of `length` tokens, each as an encoder gets a whole text."""
     tokens = tokenizer.encode(text, add_special_tokens=False).ids

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hollama.compiler.arithmetic import TextArithmetic
-from hollama.compiler.calibration import embedding_range, quantised_values
+from hollama.compiler.calibration import embedding_range, evenly, quantised_values
 from hollama.compiler.gptq import GptqSettings, gptq
 from hollama.compiler.moments import Moments, Seen, seen
 from hollama.compiler.ranges import Histogram, search
@@ -30,6 +30,7 @@ from hollama.kernels.golden import PackedLinear, Quantisation, integer_weights
 
 F32 = NDArray[np.float32]
 _ROWS = 8192  # of the table that are rounded at a time
+_TOKENS = 16_384  # that show what ranges are
 Report = Callable[[str, int, int], None]  # status, done, of
 
 
@@ -60,6 +61,8 @@ class Quantiser:
         self._bits = quantised_values(self.graph)
         self._cached = {name for node in self.graph.nodes if node.op == "attention" for name in node.inputs}
         self._places = {node.name: index for index, node in enumerate(self.graph.nodes)}
+        if self.graph.generates and not self.recipe.gptq:
+            self.windows = evenly(self.windows, _TOKENS)
         exact = TextArithmetic.of(self.graph, self.weights, self.theta, self.windows)
         self._float = Stream(self.graph, self.windows), exact
         rounded = replace(exact, weights=_Rounded(self.weights, self.linears))

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hollama.compiler.arithmetic import TextArithmetic
+from hollama.compiler.calibration import evenly
 from hollama.compiler.hadamard import Rotation, random_rotation
 from hollama.compiler.stream import Stream
 from hollama.ir.graph import Graph, Node
@@ -28,7 +29,7 @@ from hollama.ir.graph import Graph, Node
 F32 = NDArray[np.float32]
 SMOOTHING = 0.5
 _ROWS = 4096  # that are turned at a time
-_TOKENS = 32_768  # that show what the peaks are
+_TOKENS = 32_768  # that show what the peaks are, of which only the roots matter
 _LEAST_PEAK = 1e-3  # of the largest: channels below it are all alike
 Report = Callable[[str, int, int], None]  # status, done, of
 Weights = Mapping[str, F32]  # by name: matrices (outputs, inputs), biases under `name.bias`, gains of norms
@@ -182,7 +183,7 @@ def smoothing_scales(
     graph: Graph, weights: Weights, theta: F32, windows: Sequence[Sequence[int]], report: Report = lambda *_: None
 ) -> dict[str, F32]:
     """Scales of gated units, from what calibration texts make of them; their geometric mean is 1."""
-    windows = _some(windows)
+    windows = evenly(windows, _TOKENS)
     units = {node.name for node, *_ in _gated_units(graph, _readers(graph))}
     stream, arithmetic = Stream(graph, windows), TextArithmetic.of(graph, weights, theta, windows)
     scales: dict[str, F32] = {}
@@ -194,11 +195,6 @@ def smoothing_scales(
             scales[node.name] = _scales(np.max(peaks, axis=0))
             arithmetic.forget()
     return scales
-
-
-def _some(windows: Sequence[Sequence[int]]) -> list[Sequence[int]]:
-    """Evenly chosen ones of so many tokens: more do not change the peaks' roots."""
-    return list(windows[:: max(1, sum(map(len, windows)) // _TOKENS)])
 
 
 def _scales(peak: F32) -> F32:
