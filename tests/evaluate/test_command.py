@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,9 @@ from hollama.evaluate.report import Device, Report, as_json, device_rows, markdo
 from hollama.evaluate.subject import Subject
 from hollama.evaluate.tasks import TASKS
 from hollama.plugins import load_plugins
+from hollama.store.manifest import HEF, PARAMS, ModelConfig
+from hollama.store.names import ModelName
+from hollama.store.store import Store
 from tests.checkpoints import random_checkpoint
 from tests.loras import random_lora
 
@@ -82,7 +86,7 @@ def test_an_installed_model_and_a_gguf_file(shared, write, capsys, monkeypatch, 
     assert "stories260K.f32.gguf in float32, context 64" in capsys.readouterr().out
 
 
-def test_an_adapter_answers(package, checkpoint, write, capsys, tmp_path):
+def test_an_adapter_answers(package, checkpoint, write, capsys, monkeypatch, tmp_path):
     random_lora(tmp_path / "lora", checkpoint, ("q_proj", "down_proj"))
     adapted, task = str(tmp_path / "adapted.hef"), f"text={write('a.txt', TEXT)}"
     assert main(["compile", str(package), adapted, "--adapter", f"poet={tmp_path / 'lora'}"]) == 0
@@ -93,10 +97,14 @@ def test_an_adapter_answers(package, checkpoint, write, capsys, tmp_path):
         return json.loads(capsys.readouterr().out)["tasks"][0]["metrics"][0]["quantised"]["value"]
 
     assert figure(adapted) == figure(str(package)) != figure(adapted, "--adapter", "poet")
+    monkeypatch.setenv("HOLLAMA_MODELS", str(tmp_path / "models"))
+    store = Store(tmp_path / "models")
+    layers = [store.add_blob(Path(adapted), HEF), store.add_blob(b'{"adapter": "poet"}', PARAMS)]
+    store.write_manifest(ModelName.parse("bard"), ModelConfig("hef"), layers)
+    assert figure("bard") == figure(adapted, "--adapter", "poet")
+    assert figure("bard", "--adapter", "") == figure(adapted)
     assert 'has no adapter "bard"; there are: poet' in refused(capsys, adapted, "--tasks", task, "--adapter", "bard")
-    assert "leave out --float" in refused(
-        capsys, adapted, "--tasks", task, "--adapter", "poet", "--float", str(checkpoint)
-    )
+    assert "leave out --float" in refused(capsys, "bard", "--tasks", task, "--float", str(checkpoint))
 
 
 def test_mistakes_are_explained(package, checkpoint, write, capsys, monkeypatch, tmp_path):

@@ -58,7 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--limit", type=positive, metavar="N", help="the first N items of each task (of MMLU: subject) only"
     )
-    parser.add_argument("--adapter", default="", metavar="NAME", help="one of the package's, which answers [none]")
+    parser.add_argument(
+        "--adapter", metavar="NAME", help="which of the package's answers [the model's own, of a file none]"
+    )
     parser.add_argument("--context", type=positive, metavar="N", help="tokens of a window [the model's context]")
     parser.add_argument("--batch", type=positive, default=16, metavar="N", help="items at once on a device [16]")
     parser.add_argument("--devices", type=positive, default=1, metavar="N", help="processes, each with its model [1]")
@@ -83,7 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
     with progress(sys.stderr) as shown:
         outcomes = evaluate(plan, plugins, lambda *step: shown.advance(*step, sizes=False))
     measured = plan.subjects[-1].backend and not arguments.no_speed
-    adapted = f" with adapter {arguments.adapter}" if arguments.adapter else ""
+    adapter = plan.subjects[-1].adapter
+    adapted = f" with adapter {adapter}" if adapter else ""
     names = [*([str(arguments.float)] if arguments.float else []), f"{arguments.words[0]}{adapted}"]
     report = _report(plan, names, outcomes, _device(plan.subjects[-1], plugins) if measured else None)
     to_stdout = arguments.json and str(arguments.json) == "-"
@@ -151,40 +154,41 @@ def _plan(arguments: argparse.Namespace, sources: dict[str, Source]) -> Plan:
     )
 
 
-def _subjects(name: str, checkpoint: Path | None, context: int | None, adapter: str) -> tuple[Subject, ...]:
+def _subjects(name: str, checkpoint: Path | None, context: int | None, adapter: str | None) -> tuple[Subject, ...]:
     """The float reference comes first."""
     from hollama.evaluate.subject import subject
 
     settings = load_settings(os.environ)
-    path = _path(settings, name)
-    found = subject(path, settings.backend, context, adapter)
+    path, own = _place(settings, name)
+    found = subject(path, settings.backend, context, own if adapter is None else adapter)
     if checkpoint is None:
         return (found,)
     if not found.backend:
         raise UsageError(f"--float: {path} is a checkpoint itself; name the package that was compiled from it")
-    if adapter:
-        raise UsageError("--float: a checkpoint knows nothing of adapters; leave out --float or --adapter")
+    if found.adapter:
+        raise UsageError(f"--float has no adapter {found.adapter}; leave out --float, or compare with --adapter ''")
     return subject(checkpoint.absolute(), "", found.context), found
 
 
-def _path(settings: Settings, name: str) -> Path:
-    """A file or folder where there is one; else the package of an installed model."""
+def _place(settings: Settings, name: str) -> tuple[Path, str]:
+    """A file or folder where there is one; else the package of an installed model, and the adapter it asks for."""
     if name.endswith((".hef", ".gguf", ".har")) or os.sep in name or Path(name).is_dir():
         if not Path(name).exists():
             raise UsageError(
                 f"there is no {name}; expected a .hef file, a checkpoint (a folder, .gguf or .har) or a model"
             )
-        return Path(name).absolute()
+        return Path(name).absolute(), ""
     from hollama.runtime.embedded import EMBEDDED, install_embedded
     from hollama.store.store import Store
 
     store = Store(settings.models, noprune=True)
     if name == EMBEDDED:
         install_embedded(store)
-    package = store.package(store.find(name))
+    model = store.find(name)
+    package = store.package(model)
     if package is None:
         raise StoreError(f"{name} has no package yet; run it once, or compile it with `hollama compile`")
-    return package
+    return package, str(model.parameters.get("adapter", model.adapter))
 
 
 def _report(plan: Plan, names: Sequence[str], outcomes: Sequence[Outcome], device: Device | None) -> Report:
