@@ -33,7 +33,7 @@ from hollama.kernels.golden import WEIGHT_MAX
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 _BLOCK = 128  # inputs whose effect on all others is summed up
-_ROWS = 512  # outputs that are rounded together
+_FEWEST, _MOST = 448, 4096  # outputs that are rounded together
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ def gptq(
     rounder = _Rounder(order, inverse_factor(damped, name), damped.astype(np.float32), importance, settings.sweeps)
     del damped
     corrected = _correction(weight, moments, settings, name)
-    parts = [slice(start, start + _ROWS) for start in range(0, len(weight), _ROWS)]
+    rows = min(max(len(weight) // 8, _FEWEST), _MOST)
+    parts = [slice(start, start + rows) for start in range(0, len(weight), rows)]
     with ThreadPoolExecutor(os.cpu_count()) as pool, threadpool_limits(1, "blas"):
         found = list(pool.map(lambda part: rounder.rounded(corrected(part), group_size), parts))
     return np.concatenate([integers for integers, _ in found]), joined([grid for _, grid in found])
