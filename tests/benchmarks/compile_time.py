@@ -127,25 +127,25 @@ def operations(shape: Shape, tokens: int) -> dict[str, float]:
 
 def floors(work: dict[str, float], seconds: float) -> dict[str, object]:
     cores = len(os.sched_getaffinity(0))
-    square = np.ones((2048, 2048), np.float32)
-    numpy = speed(cores, lambda: square @ square)
+    square, out = np.ones((2048, 2048), np.float32), np.empty((cores, 2048, 2048), np.float32)
+    numpy = speed(cores, lambda core: np.matmul(square, square, out=out[core]))
     floor_numpy = sum(work.values()) / numpy
     found = {"operations": work, "numpy_peak": numpy, "floor_numpy": floor_numpy, "ratio_numpy": seconds / floor_numpy}
     if products.available():
         left, right = products.pack(square, right=False), products.pack(square, right=True)
-        tiles = speed(cores, lambda: products.multiply(left, right, np.empty_like(square)))
+        tiles = speed(cores, lambda core: products.multiply(left, right, out[core]))
         floor = work["rounding"] / numpy + (sum(work.values()) - work["rounding"]) / tiles
         found |= {"tiles_peak": tiles, "floor": floor, "ratio": seconds / floor}
     return found
 
 
-def speed(cores: int, multiply: Callable[[], object]) -> float:
+def speed(cores: int, multiply: Callable[[int], object]) -> float:
     """Operations a second of products of squares of 2048, one on each core at once."""
     times = 8
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(cores) as pool:
-        list(pool.map(lambda _: multiply(), range(cores)))
+        list(pool.map(multiply, range(cores)))
         start = time.perf_counter()
-        list(pool.map(lambda _: [multiply() for _ in range(times)], range(cores)))
+        list(pool.map(lambda core: [multiply(core) for _ in range(times)], range(cores)))
     return cores * times * 2 * 2048**3 / (time.perf_counter() - start)
 
 
