@@ -41,7 +41,6 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         "--finetune",
         type=positive,
         metavar="N",
-        dest="finetuning",
         help="then let the model learn from the float one for N steps, such as 400; for small ones; needs torch",
     )
     parser.add_argument("--seed", type=_seed, metavar="N", help="of QuaRot's rotations [0]")
@@ -81,8 +80,8 @@ def settings_of(arguments: argparse.Namespace, adapters: tuple[AdapterFile, ...]
     """The compiler's settings; its own defaults stand for what was not given. Raises UsageError."""
     from hollama.compiler import CompileSettings
 
-    chosen = {name: getattr(arguments, name) for name in ("context", "group_size", "seed", "finetuning")}
-    chosen["calibration"] = text_of(arguments)
+    chosen = {name: getattr(arguments, name) for name in ("context", "group_size", "seed")}
+    chosen |= {"calibration": text_of(arguments), "finetuning": arguments.finetune}
     full = arguments.effort != "quick"
     return CompileSettings(
         **{name: value for name, value in chosen.items() if value is not None},

@@ -198,6 +198,8 @@ def test_compile_by_stages(house: House, tmp_path: Path) -> None:
     assert (house.home / "staged.hef").read_bytes() == (house.home / "whole.hef").read_bytes()
     refused = house.error("compile", "q.har", "-o", "x.hef", "--context", "32")
     assert refused == "Error: q.har is optimized already; give --context to `hollama optimize`\n"
+    refused = house.error("compile", "q.har", "-o", "x.hef", "--finetune", "4")
+    assert refused == "Error: q.har is optimized already; give --finetune to `hollama optimize`\n"
 
 
 def test_create_from_what_is_not_there(house: House) -> None:
