@@ -29,7 +29,7 @@ from hollama.kernels.packing import integer_weights, pack
 F32 = NDArray[np.float32]
 Report = Callable[[str, int, int], None]  # status, done, of
 _BATCH = 2048  # tokens of a step
-_RATE = 0.03  # of the weights, in steps of their grids
+_RATE = 0.05  # of the weights, in steps of their grids
 _SCALE_RATE = 0.1  # of that, for the logarithms of the rows' scales
 _WARMUP = 20  # steps
 _NEAR = 0.49  # of a step: how far from its integer a weight may begin
