@@ -31,7 +31,6 @@ from hollama.errors import CompileError
 from hollama.kernels.golden import WEIGHT_MAX
 
 F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
 _BLOCK = 128  # inputs whose effect on all others is summed up
 _FEWEST, _MOST = 448, 4096  # outputs that are rounded together
 
@@ -53,11 +52,10 @@ def gptq(
     Raises CompileError for inputs that are not finite or an H that has no inverse, naming the layer.
     """
     damped = damp(moments.hessian, settings.damping, name)
-    importance = np.diagonal(damped).astype(np.float32)
+    importance = np.diagonal(damped).copy()
     order = np.argsort(-importance, kind="stable") if settings.act_order else np.arange(len(damped))
     damped = damped[np.ix_(order, order)]
-    rounder = _Rounder(order, inverse_factor(damped, name), damped.astype(np.float32), importance, settings.sweeps)
-    del damped
+    rounder = _Rounder(order, inverse_factor(damped, name), damped, importance, settings.sweeps)
     corrected = _correction(weight, moments, settings, name)
     rows = min(max(len(weight) // 8, _FEWEST), _MOST)
     parts = [slice(start, start + rows) for start in range(0, len(weight), rows)]
@@ -93,7 +91,7 @@ def _correction(weight: F32, moments: Moments, settings: GptqSettings, name: str
     """Outputs of W + W (sum of (x' - x) x^T) H^-1, the smaller side of which is worked out first."""
     if not settings.correction:
         return lambda part: weight[part]
-    hessian, drift = damp(moments.hessian, settings.correction_damping, name).astype(np.float32), moments.drift
+    hessian, drift = damp(moments.hessian, settings.correction_damping, name), moments.drift
     if len(weight) < len(hessian):
         change = (settings.correction * np.linalg.solve(hessian, drift.T @ weight.T).T).astype(np.float32, copy=False)
         return lambda part: weight[part] + change[part]
@@ -101,40 +99,41 @@ def _correction(weight: F32, moments: Moments, settings: GptqSettings, name: str
     return lambda part: weight[part] + weight[part] @ turn
 
 
-def damp(hessian: F32 | F64, share: float, name: str) -> F64:
+def damp(hessian: F32, share: float, name: str) -> F32:
     """H with its diagonal raised; inputs that were never anything but 0 get one too. Raises CompileError."""
-    diagonal = np.diagonal(hessian)
-    mean = float(diagonal.mean())
+    mean = float(np.diagonal(hessian).mean(dtype=np.float64))
     if not np.isfinite(mean):
         raise CompileError(f'"{name}": its inputs are not finite for the calibration text; the checkpoint is damaged')
-    damped = hessian.astype(np.float64)
+    damped = hessian.copy()
     np.fill_diagonal(damped, np.diagonal(damped) + (share * mean if mean > 0 else 1.0))
     return damped
 
 
-def inverse_factor(hessian: F64, name: str) -> F32:
+def inverse_factor(hessian: F32, name: str) -> F32:
     """The upper triangular U with U^T U = H^-1. Raises CompileError where H is not positive definite."""
     try:
         # of the reversed H: its factor reversed is upper triangular
-        lower: F64 = np.linalg.cholesky(hessian[::-1, ::-1]).astype(np.float64, copy=False)
+        inverse = _inverse_of_factor(np.ascontiguousarray(hessian[::-1, ::-1]))
     except np.linalg.LinAlgError:
         raise CompileError(
             f'"{name}": the Hessian of its inputs is singular; use more calibration text, or --no-gptq'
         ) from None
-    return np.ascontiguousarray(_inverse_lower(lower)[::-1, ::-1]).astype(np.float32)
+    return np.ascontiguousarray(inverse[::-1, ::-1], np.float32)
 
 
-def _inverse_lower(matrix: F64) -> F64:
-    """The inverse of a lower triangular matrix, by halves: a third of the work of inverting any matrix."""
+def _inverse_of_factor(matrix: F32) -> F32:
+    """L^-1 for a matrix L L^T, by halves: nearly all of it are large products. Raises LinAlgError."""
     size = len(matrix)
-    if size <= 64:
-        inverse: F64 = np.linalg.inv(matrix).astype(np.float64, copy=False)
+    if size <= 128:
+        inverse: F32 = np.linalg.inv(np.linalg.cholesky(matrix.astype(np.float64))).astype(matrix.dtype)
         return inverse
     half = size // 2
-    first, second = _inverse_lower(matrix[:half, :half]), _inverse_lower(matrix[half:, half:])
+    first = _inverse_of_factor(matrix[:half, :half])
+    below = matrix[half:, :half] @ first.T
+    second = _inverse_of_factor(matrix[half:, half:] - below @ below.T)
     result = np.zeros_like(matrix)
     result[:half, :half], result[half:, half:] = first, second
-    result[half:, :half] = -second @ (matrix[half:, :half] @ first)
+    result[half:, :half] = -second @ (below @ first)
     return result
 
 
