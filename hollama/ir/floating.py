@@ -12,6 +12,8 @@ from hollama.ir.graph import Graph, Node
 from hollama.ir.interpreter import F32, Cache
 from hollama.kernels import golden
 
+_QUERIES = 256  # that are compared with all keys at a time: their scores are the largest of all values
+
 
 @dataclass(frozen=True)
 class FloatArithmetic:
@@ -62,12 +64,17 @@ class FloatArithmetic:
             cached[:, start:total] = new.reshape(rows, node.kv_heads, size).transpose(1, 0, 2)
         keys, values = cache.keys[node.cache][:, None, :total], cache.values[node.cache][:, None, :total]
         query = q.reshape(rows, node.kv_heads, -1, size).transpose(1, 2, 0, 3)  # (kv_heads, group, rows, head_dim)
-        score = query @ np.swapaxes(keys, -1, -2) / np.sqrt(np.float32(size))
-        if node.causal:
-            score = np.where(np.arange(total) <= start + np.arange(rows)[:, None], score, -np.inf)
-        weight = np.exp(score - score.max(axis=-1, keepdims=True))
-        mixed = (weight / weight.sum(axis=-1, keepdims=True)) @ values
-        return np.ascontiguousarray(mixed.transpose(2, 0, 1, 3), dtype=np.float32).reshape(rows, -1)
+        parts = []
+        for first in range(0, rows, _QUERIES):
+            last = min(first + _QUERIES, rows)
+            seen = start + last if node.causal else total
+            score = query[:, :, first:last] @ np.swapaxes(keys[:, :, :seen], -1, -2) / np.sqrt(np.float32(size))
+            if node.causal:
+                score = np.where(np.arange(seen) <= start + np.arange(first, last)[:, None], score, -np.inf)
+            weight = np.exp(score - score.max(axis=-1, keepdims=True))
+            mixed = (weight / weight.sum(axis=-1, keepdims=True)) @ values[:, :, :seen]
+            parts.append(mixed.transpose(2, 0, 1, 3).reshape(last - first, -1))
+        return np.concatenate(parts, dtype=np.float32)
 
     def gated(self, node: Node, gate: F32, up: F32) -> F32:
         y: F32 = gate / (1 + np.exp(-gate)) * up
