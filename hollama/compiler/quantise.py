@@ -64,7 +64,7 @@ class Quantiser:
         if self.graph.generates and not self.recipe.gptq:
             self.windows = evenly(self.windows, _TOKENS)
         exact = TextArithmetic.of(self.graph, self.weights, self.theta, self.windows)
-        self._float = Stream(self.graph, self.windows), exact
+        self._float = Stream(self.graph, self.windows, constant=self.recipe.gptq is not None), exact
         rounded = replace(exact, weights=_Rounded(self.weights, self.linears))
         self._quantised = Stream(self.graph, self.windows), rounded
 

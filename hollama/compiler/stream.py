@@ -31,10 +31,11 @@ _WIDEST = 3  # times the narrowest: what is kept of a token
 
 @dataclass
 class Stream:
-    """`windows` are runs of token ids, each from an empty context."""
+    """`windows` are runs of token ids, each from an empty context; `constant`: its weights never change."""
 
     graph: Graph
     windows: Sequence[Sequence[int]]
+    constant: bool = False
     position: int = 0  # of the node that comes next
     _places: list[int] = field(init=False)  # where to stop on the way to each node
     _kept: list[str] = field(init=False, default_factory=list)  # values that are alive at the position
@@ -44,7 +45,7 @@ class Stream:
     def __post_init__(self) -> None:
         alive = _alive(self.graph)
         widths = [sum(self.graph.by_name[name].width for name in names) for names in alive]
-        self._alive, self._places = alive, _places(self.graph, widths)
+        self._alive, self._places = alive, _places(self.graph, widths, self.constant)
         most = 4 * max(widths[place] for place in self._places)
         self._starts = np.cumsum([0, *(most * len(window) for window in self.windows)]).tolist()
         self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - lives as long as the stream
@@ -55,19 +56,20 @@ class Stream:
         To be called once for every window before `move`, from any thread.
         """
         stop, window = max(self._places[end], self.position), self.windows[number]
+        last = max(stop, end)
         values = self._read(number)
         found = {name: value for name, value in values.items() if name in wanted}
         step = Step.of([Segment(Cache([], []), 0, window, range(len(window)))])
-        for index in range(self.position, end):
+        for index in range(self.position, last):
             if index == stop:
                 self._write(number, stop, values)
             node = self.graph.nodes[index]
             values[node.name] = evaluate(arithmetic, node, [values[name] for name in node.inputs], step)
-            if node.name in wanted:
+            if node.name in wanted and index < end:
                 found[node.name] = values[node.name]
             for name in self.graph.last_uses[index]:
                 del values[name]
-        if end == stop:
+        if last == stop:
             self._write(number, stop, values)
         return found
 
@@ -121,14 +123,20 @@ def _alive(graph: Graph) -> list[list[str]]:
     return alive
 
 
-def _places(graph: Graph, widths: Sequence[int]) -> list[int]:
-    """For each node the place before it where to stop: the narrowest behind the last costly one, if that is narrow."""
+def _places(graph: Graph, widths: Sequence[int], constant: bool) -> list[int]:
+    """For each node the place where to stop: the narrowest behind the last costly one before it, if that is narrow.
+
+    Else it is one before that costly one, or, where weights are constant, the first narrow one behind the node.
+    """
     most = _WIDEST * min(width for width in widths if width)
     places: list[int] = []
     costly = 0
     for end in range(len(widths)):
         near = min(range(end, costly - 1, -1), key=lambda place: widths[place])
-        places.append(near if widths[near] <= most or not costly else places[costly - 1])
+        if widths[near] > most and costly:
+            narrow = (place for place in range(end, len(widths)) if widths[place] <= most)
+            near = next(narrow, places[costly - 1]) if constant else places[costly - 1]
+        places.append(near)
         if end < len(graph.nodes) and graph.nodes[end].op in ("linear", "attention"):
             costly = end + 1
     return places

@@ -24,14 +24,15 @@ def model(folder, architecture="qwen2", **sizes):
     return graph, read_weights(graph, sources, checkpoint), checkpoint.shape.signed_theta
 
 
+@pytest.mark.parametrize("constant", [False, True])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_step_by_step_is_all_at_once(tmp_path, architecture):
+def test_step_by_step_is_all_at_once(tmp_path, architecture, constant):
     graph, weights, theta = model(tmp_path / "checkpoint", architecture)
     exact, fast = FloatArithmetic(graph, weights, theta), TextArithmetic.of(graph, weights, theta, WINDOWS)
     expected = [{} for _ in WINDOWS]
     for window, seen in zip(WINDOWS, expected, strict=True):
         run(graph, exact, [Segment(exact.cache(len(window)), 0, window, range(len(window)))], seen.__setitem__)
-    stream = Stream(graph, WINDOWS)
+    stream = Stream(graph, WINDOWS, constant)
     for place, node in enumerate(graph.nodes):
         if node.op == "linear":
             source = node.inputs[0]
@@ -41,9 +42,10 @@ def test_step_by_step_is_all_at_once(tmp_path, architecture):
             fast.forget()
 
 
-def test_what_is_kept_of_a_token_is_narrow(tmp_path):
+@pytest.mark.parametrize("constant", [False, True])
+def test_what_is_kept_of_a_token_is_narrow(tmp_path, constant):
     graph, _, _ = model(tmp_path / "checkpoint", intermediate_size=512, hidden_size=64)
-    stream = Stream(graph, WINDOWS)
+    stream = Stream(graph, WINDOWS, constant)
     kept = stream._starts[-1] / sum(map(len, WINDOWS)) / 4
     assert kept <= 3 * 64
 

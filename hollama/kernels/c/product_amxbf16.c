@@ -82,20 +82,25 @@ static void turned(uint32_t tile[SIDE][SIDE], uint32_t *to) {
         _mm512_storeu_si512(to + i * SIDE, _mm512_i32gather_epi32(_mm512_slli_epi32(lanes, 4), &tile[0][i], 4));
 }
 
-void product_pack_amxbf16(const Source *x, int32_t right, uint16_t *to, int64_t first, int64_t last) {
+static void pack_step(const Source *x, int turn, uint16_t *to, int64_t panel, int64_t step) {
     _Alignas(64) uint32_t tile[SIDE][SIDE];
-    const int64_t steps = parts(x->depth, DEEP);
-    const int turn = right == (x->depth_stride == 1);
-    for (int64_t panel = first; panel < last; panel++)
-        for (int64_t step = 0; step < steps; step++)
-            for (int half = 0; half < 2; half++) {
-                uint16_t *place = to + (panel * steps + step) * STEP + half * (STEP / 2);
-                natural(x, panel * WIDE + half * SIDE, step * DEEP, tile);
-                if (turn)
-                    turned(tile, (uint32_t *)(void *)place);
-                else
-                    memcpy(place, tile, sizeof tile);
-            }
+    for (int half = 0; half < 2; half++, to += STEP / 2) {
+        natural(x, panel * WIDE + half * SIDE, step * DEEP, tile);
+        if (turn)
+            turned(tile, (uint32_t *)(void *)to);
+        else
+            memcpy(to, tile, sizeof tile);
+    }
+}
+
+/* Panels [first, last), in the order in which the source lies in memory. */
+void product_pack_amxbf16(const Source *x, int32_t right, uint16_t *to, int64_t first, int64_t last) {
+    const int64_t steps = parts(x->depth, DEEP), panels = last - first;
+    const int along = x->depth_stride == 1, turn = right == along;
+    for (int64_t i = 0; i < steps * panels; i++) {
+        const int64_t panel = first + (along ? i / steps : i % panels), step = along ? i % steps : i / panels;
+        pack_step(x, turn, to + (panel * steps + step) * STEP, panel, step);
+    }
 }
 
 /* ── products ── */
