@@ -3,6 +3,10 @@
 Round to nearest needs one pass of the calibration text through the float model. With GPTQ every layer is calibrated on
 what its *quantised* predecessors make of the text, and aims at what the float model's layer says there, so that it also
 makes up for what they lost. Two streams run side by side for that, layer by layer. Knows no file.
+
+The same model, texts and recipe give the same bytes on the same machine: windows are worked on by all cores, and summed
+up in order. BLAS, which factors the Hessians and, without tiles of bfloat16, multiplies everything, may round otherwise
+on another machine, or with another number of threads of its own.
 """
 
 from __future__ import annotations
