@@ -107,6 +107,8 @@ def _piece(index: int, piece: pb.Piece) -> Piece:
         raise SentencePieceError(f"piece {index} has the unknown type {piece.type}") from None
     if not piece.text:
         raise SentencePieceError(f"piece {index} is empty")
+    if not isinstance(piece.text, str):  # protobuf's reader gives bytes where a string is not UTF-8
+        raise SentencePieceError(f"piece {index} is not UTF-8")
     if not math.isfinite(piece.score):
         raise SentencePieceError(f"piece {index}, {piece.text!r:.50}, has the score {piece.score}")
     if kind is PieceType.BYTE and piece.text not in BYTE_NAMES:

@@ -54,7 +54,7 @@ def test_pieces_round_trip(pieces):
 REFUSED = {
     "nothing": b"",
     "no protobuf": b"\x0a\xff",
-    "no utf-8": b"\x0a\x04\x0a\x02\xff\xff",
+    "no utf-8": model() + b"\x0a\x04\x0a\x02\xff\xff",
     "no unknown piece": pb.Model(pieces=SPECIAL[1:]).SerializeToString(),
     "two unknown pieces": model(pb.Piece(text="?", type=2)),
     "piece twice": model(pb.Piece(text="<s>")),
