@@ -6,8 +6,9 @@ the rounding of weights, activations and KV cache in the loop. Grids, ranges, no
 are, and so does what is deployed: no operation and no byte more. It needs torch and holds the whole model, four numbers
 a weight beside the float one; the same seed and number of threads give the same bytes. Knows no file.
 
-For stories260K and TinyStories, where QuaRot and GPTQ together win back 41 % of what round to nearest loses in
-perplexity, see `tests/benchmarks/quantisation.py`.
+With stories260K and TinyStories (`tests/benchmarks/quantisation.py`) QuaRot and GPTQ together win back 42 % of what
+round to nearest loses in perplexity; after 400 steps of this it is 83 %, and the divergence from the float model is
+0.127 nats a token instead of 0.179. Training the norms and the embedding table too made no difference that was seen.
 """
 
 from __future__ import annotations
