@@ -13,6 +13,7 @@ round to nearest loses in perplexity; after 400 steps of this it is 83 %, and th
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -28,11 +29,14 @@ from hollama.kernels.golden import WEIGHT_MAX, PackedLinear
 from hollama.kernels.packing import integer_weights, pack
 
 F32 = NDArray[np.float32]
+log = logging.getLogger(__name__)
 Report = Callable[[str, int, int], None]  # status, done, of
 _BATCH = 2048  # tokens of a step
 _RATE = 0.05  # of the weights, in steps of their grids
+_FAR = 0.18  # nats a token from the float model; nearer ones take smaller steps, which would drive them away else
 _SCALE_RATE = 0.1  # of that, for the logarithms of the rows' scales
 _WARMUP = 20  # steps
+_HELD, _MOST_HELD = 8, 16  # every how many windows one is held out, and how many at most
 _NEAR = 0.49  # of a step: how far from its integer a weight may begin
 
 
@@ -45,8 +49,12 @@ def finetune(
     seed: int,
     report: Report,
 ) -> QuantisedWeights:
-    """The quantised weights after `steps` steps over windows of token ids; `weights` are the float model's."""
+    """The quantised weights after `steps` steps over windows of token ids; `weights` are the float model's.
+
+    Some of the windows are held out: where nothing is gained on them, the weights stay as they were.
+    """
     chance = np.random.default_rng(seed)
+    held, taught = windows[::_HELD][:_MOST_HELD], [window for n, window in enumerate(windows) if n % _HELD] or windows
     tensors = {name: torch.tensor(np.asarray(weights[name])) for name in weights}
     theta = torch.tensor(quantised.theta)
     layers = {name: _Layer.of(tensors[name], packed) for name, packed in quantised.linears.items()}
@@ -61,19 +69,35 @@ def finetune(
         ],
         betas=(0.9, 0.95),
     )
+    before = _mean_divergence(teacher, student, held)
+    rate = _RATE * min(1.0, before / _FAR)
     for step in range(steps):
         for group in optimiser.param_groups:
-            group["lr"] = _RATE * group["share"] * min(1.0, (step + 1) / _WARMUP) * (1 - step / steps)
+            group["lr"] = rate * group["share"] * min(1.0, (step + 1) / _WARMUP) * (1 - step / steps)
         count = 0
         while count < _BATCH:
-            window = np.array(windows[int(chance.integers(len(windows)))])
+            window = np.array(taught[int(chance.integers(len(taught)))])
             divergence(teacher, student, window).backward()  # type: ignore[no-untyped-call]
             count += len(window)
         optimiser.step()
         optimiser.zero_grad()
         report("finetuning", step + 1, steps)
+    after = _mean_divergence(teacher, student, held)
+    log.info("finetuning: %.4f nats a token from the float model, %.4f before", after, before)
+    if after > before:
+        log.warning(
+            "finetuning brought the model no nearer to the float one, so it is left out; try more text or steps"
+        )
+        return quantised
     linears = {name: layers[name].packed(packed) for name, packed in quantised.linears.items()}
     return replace(quantised, linears=linears)
+
+
+def _mean_divergence(teacher: Differentiable, student: Differentiable, windows: Sequence[Sequence[int]]) -> float:
+    """In nats a token."""
+    with torch.no_grad():
+        total = sum(float(divergence(teacher, student, np.array(window))) for window in windows)
+    return total / sum(map(len, windows))
 
 
 def divergence(teacher: Differentiable, student: Differentiable, window: NDArray[np.int64]) -> Tensor:
