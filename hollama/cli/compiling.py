@@ -12,6 +12,8 @@ from hollama.cli.arguments import exactly, positive
 from hollama.cli.human import human_bytes
 from hollama.cli.report_text import lines
 from hollama.errors import UsageError
+from hollama.formats.files import atomic_write
+from hollama.formats.har import is_har
 
 if TYPE_CHECKING:
     from hollama.compiler.adapters import AdapterFile, QuantisedFile
@@ -118,9 +120,11 @@ def write_report(found: Report, folder: Path) -> None:
     from hollama.cli.report_page import page
 
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "report.txt").write_text("\n".join(lines(found)) + "\n", "utf-8")
-    (folder / "report.json").write_text(json.dumps(found.as_json(), indent=1) + "\n", "utf-8")
-    (folder / "report.html").write_text(page(found), "utf-8")
+    texts = {"txt": "\n".join(lines(found)) + "\n", "html": page(found)}
+    texts["json"] = json.dumps(found.as_json(), indent=1) + "\n"
+    for kind, text in texts.items():
+        with atomic_write(folder / f"report.{kind}") as file:
+            file.write(text.encode())
 
 
 def check_folder(folder: Path | None) -> None:
@@ -129,16 +133,30 @@ def check_folder(folder: Path | None) -> None:
         raise UsageError(f"{folder} is a file; name a folder for the report")
 
 
-def check_target(target: Path) -> None:
-    """Before minutes of work for a file that cannot be written. Raises UsageError."""
+def check_target(target: Path, *sources: Path | None) -> None:
+    """Before minutes of work for a file that cannot be written, or would replace one it is made from.
+
+    Raises UsageError.
+    """
     if target.is_dir():
-        raise UsageError(f"{target} is a folder; name the package to write, such as {target / 'model.hef'}")
+        raise UsageError(f"{target} is a folder; name the file to write, such as {target / 'model.hef'}")
     if not target.absolute().parent.is_dir():
         raise UsageError(f"{target}: there is no folder {target.parent}")
+    if not target.exists():
+        return
+    if not target.is_file():
+        raise UsageError(f"{target} is no regular file; name another one to write")
+    for source in sources:
+        if source and source.exists() and _is_part(target, source):
+            raise UsageError(f"{target} would replace what it is made from; name another file")
 
 
-def is_same(source: Path, target: Path) -> bool:
-    return source.exists() and target.exists() and target.samefile(source)
+def _is_part(target: Path, source: Path) -> bool:
+    """Whether a file is the source, or lies in it; what was compiled before and put there is none of it."""
+    from hollama.compiler.package import is_package
+
+    inside = source.is_dir() and target.resolve().is_relative_to(source.resolve())
+    return target.samefile(source) or (inside and not is_har(target) and not is_package(target))
 
 
 def adapter_word(text: str) -> tuple[str, Path]:

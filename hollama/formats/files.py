@@ -67,7 +67,8 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
 
     Raises OSError as `open` does; whatever the block raises leaves `path` as it was.
     """
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")  # same folder: os.replace can't cross devices
+    # in the same folder, since os.replace can't cross devices; the name not longer than file systems allow
+    part = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.part")
     try:
         with part.open("x+b") as file:
             yield file

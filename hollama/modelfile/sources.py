@@ -14,6 +14,7 @@ _LFS_POINTER = b"version https://git-lfs"
 # The first of these sets that has a member is the checkpoint: weights in order of preference.
 _WEIGHTS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("model*.safetensors", "*/model*.safetensors"), "application/octet-stream"),
+    (("adapter_model.safetensors", "adapters.safetensors"), "application/octet-stream"),  # PEFT's, mlx-lm's
     (("consolidated*.safetensors",), "application/octet-stream"),
     (("pytorch_model*.bin",), "application/zip"),
     (("consolidated*.pth",), "application/zip"),

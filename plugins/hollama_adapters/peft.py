@@ -26,7 +26,13 @@ from .pairs import CONFIG, low_rank_pair, match_halves, number, read_config
 WEIGHTS = "adapter_model.safetensors"
 _NAME = re.compile(r"base_model\.model\.(.+)\.lora_([AB])(?:\.[A-Za-z0-9_]+)?\.weight")
 _PLAIN = re.compile(r"[A-Za-z0-9_.]+")
-_BEYOND = {"use_dora": "DoRA", "modules_to_save": "whole modules", "layer_replication": "replicated layers"}
+_BEYOND = {
+    "use_dora": "DoRA",
+    "modules_to_save": "whole modules",
+    "layer_replication": "replicated layers",
+    "alora_invocation_tokens": "tokens that switch it on",
+}
+_OTHER_BASE = ("pissa", "olora", "corda", "loftq")  # ways to begin that train beside a base they change
 
 
 def matches(path: Path) -> bool:
@@ -58,6 +64,11 @@ def _check(config: Mapping[str, Any]) -> None:
     for key, meaning in _BEYOND.items():
         if config.get(key):
             raise AdapterError(f'the adapter has {meaning} ("{key}"), only plain LoRA can be read')
+    if str(config.get("init_lora_weights")).startswith(_OTHER_BASE):
+        raise AdapterError(
+            f'the adapter changes the base too ("init_lora_weights" {config["init_lora_weights"]!r:.40}); '
+            "PEFT's save_pretrained with path_initial_model_for_weight_conversion makes a plain LoRA of it"
+        )
     if config.get("bias", "none") != "none":
         raise AdapterError('the adapter trains biases ("bias"), only plain LoRA can be read')
     if config.get("fan_in_fan_out"):

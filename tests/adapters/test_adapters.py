@@ -148,6 +148,8 @@ def test_nothing_else_matches(tmp_path: Path) -> None:
         (PEFT | {"peft_type": "IA3"}, '"LORA" was expected'),
         (PEFT | {"use_dora": True}, "DoRA"),
         (PEFT | {"bias": "all"}, "biases"),
+        (PEFT | {"init_lora_weights": "pissa_niter_16"}, "changes the base too"),
+        (PEFT | {"alora_invocation_tokens": [1, 2]}, "tokens that switch it on"),
         (PEFT | {"modules_to_save": ["lm_head"]}, "whole modules"),
         (PEFT | {"fan_in_fan_out": True}, "transposed"),
         (PEFT | {"r": 3}, "has rank 2, adapter_config.json says 3"),

@@ -64,6 +64,15 @@ def test_a_path_that_is_not_there_is_not_taken_for_a_name(value: str, tmp_path: 
         plan(parse(f"FROM {value}"), tmp_path)
 
 
+@pytest.mark.parametrize("weights", ["adapter_model.safetensors", "adapters.safetensors"])
+def test_an_adapter_may_be_a_folder(weights: str, tmp_path: Path) -> None:
+    (tmp_path / "lora").mkdir()
+    for name in (weights, "adapter_config.json"):
+        (tmp_path / "lora" / name).write_bytes(b"{}")
+    creation = plan(parse("FROM hollie\nADAPTER ./lora"), tmp_path)
+    assert sorted(source.name for source in creation.adapters) == sorted(["adapter_config.json", weights])
+
+
 def test_an_adapter_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ModelfileError, match=r"ADAPTER ./a: there is no"):
         plan(parse("FROM hollie\nADAPTER ./a"), tmp_path)

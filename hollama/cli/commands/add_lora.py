@@ -33,11 +33,12 @@ def run(arguments: argparse.Namespace) -> int:
     from hollama.compiler.stages import add_stage
 
     source, *adapters = at_least(2, arguments.words)
-    check_target(arguments.output)
     try:
-        chosen = adapters_of([adapter_word(word) for word in adapters])
+        named = [adapter_word(word) for word in adapters]
     except argparse.ArgumentTypeError as error:
         raise UsageError(str(error)) from None
+    check_target(arguments.output, *(path for _, path in named), arguments.calibration)
+    chosen = adapters_of(named)
     settings = CompileSettings(calibration=text_of(arguments) or "", adapters=chosen)
     with progress(sys.stderr) as shown:
         done = add_stage(Path(source), arguments.output, settings, lambda *step: shown.advance(*step, sizes=False))

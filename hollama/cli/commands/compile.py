@@ -18,7 +18,6 @@ from hollama.cli.compiling import (
     add_settings,
     check_folder,
     check_target,
-    is_same,
     reported,
     settings_of,
     source_and_target,
@@ -85,10 +84,9 @@ def _compile(arguments: argparse.Namespace, source: Path, target: Path, report: 
     from hollama.compiler.package import is_package
     from hollama.compiler.stages import is_optimised
 
-    check_target(target)
+    replaceable = None if is_package(source) else source  # a package may grow in its place
+    check_target(target, replaceable, *(path for _, path in arguments.adapter), arguments.calibration)
     check_folder(arguments.report)
-    if is_same(source, target) and not is_package(source):
-        raise UsageError(f"{target} would replace what it is compiled from; name another file, such as model.hef")
     settings = settings_of(arguments, adapters_of(arguments.adapter))
     optimised = is_optimised(source)
     if optimised:

@@ -12,14 +12,12 @@ from hollama.cli.compiling import (
     add_settings,
     check_folder,
     check_target,
-    is_same,
     reported,
     settings_of,
     source_and_target,
 )
 from hollama.cli.human import human_bytes
 from hollama.cli.progress import progress
-from hollama.errors import UsageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,10 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     from hollama.compiler.stages import optimise_stage
 
     source, target = source_and_target(arguments)
-    check_target(target)
+    check_target(target, source, arguments.calibration)
     check_folder(arguments.report)
-    if arguments.report and is_same(source, target):
-        raise UsageError(f"--report compares with {source}, which {target} would replace; name another HAR to write")
     settings = settings_of(arguments)
     with progress(sys.stderr) as shown:
 
