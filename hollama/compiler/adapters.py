@@ -143,7 +143,7 @@ def _places(graph: Graph, origin: Origin, architecture: Architecture) -> Iterato
             raise CompileError(f'"{node.weight}" is not made of the weights that the package names; compile it again')
         for part, rows in parts:
             # a head that shares the embedding's weights is adapted under a name of its own
-            name = "lm_head.weight" if part == "model.embed_tokens" else f"{part}.weight"
+            name = "lm_head.weight" if node.name == graph.output.name else f"{part}.weight"
             place = _Place(node, start, rows, inputs)
             yield name, place
             with suppress(KeyError):

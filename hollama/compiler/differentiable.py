@@ -54,7 +54,8 @@ class Differentiable:
 
     def rms_norm(self, node: Node, x: Tensor) -> Tensor:
         parts = x.reshape(len(x), node.heads, -1)
-        normed = parts * torch.rsqrt(parts.square().mean(-1, keepdim=True) + node.eps)
+        power = parts.square().mean(-1, keepdim=True) + node.eps
+        normed = parts * torch.rsqrt(torch.where(power == 0, 1, power))
         return torch.mul(normed, self.weights(node.weight)).reshape(x.shape)
 
     def layer_norm(self, node: Node, x: Tensor) -> Tensor:

@@ -33,11 +33,10 @@ log = logging.getLogger(__name__)
 Report = Callable[[str, int, int], None]  # status, done, of
 _BATCH = 2048  # tokens of a step
 _RATE = 0.05  # of the weights, in steps of their grids
-_FAR = 0.18  # nats a token from the float model; nearer ones take smaller steps, which would drive them away else
+_FAR = 0.18  # nats a token from the float model; nearer ones take shorter steps: nats go with the square of errors
 _SCALE_RATE = 0.1  # of that, for the logarithms of the rows' scales
 _WARMUP = 20  # steps
 _HELD, _MOST_HELD = 8, 16  # every how many windows one is held out, and how many at most
-_NEAR = 0.49  # of a step: how far from its integer a weight may begin
 
 
 def finetune(
@@ -57,7 +56,7 @@ def finetune(
     held, taught = windows[::_HELD][:_MOST_HELD], [window for n, window in enumerate(windows) if n % _HELD] or windows
     tensors = {name: torch.tensor(np.asarray(weights[name])) for name in weights}
     theta = torch.tensor(quantised.theta)
-    layers = {name: _Layer.of(tensors[name], packed) for name, packed in quantised.linears.items()}
+    layers = {name: _Layer.of(packed) for name, packed in quantised.linears.items()}
     teacher = Differentiable(graph, tensors.__getitem__, {}, theta)
     student = Differentiable(graph, lambda name: layers[name].matrix() if name in layers else tensors[name], {
         name: of for name, of in quantised.ranges.items() if name != graph.nodes[0].name
@@ -70,7 +69,7 @@ def finetune(
         betas=(0.9, 0.95),
     )
     before = _mean_divergence(teacher, student, held)
-    rate = _RATE * min(1.0, before / _FAR)
+    rate = _RATE * min(1.0, (before / _FAR) ** 0.5)
     for step in range(steps):
         for group in optimiser.param_groups:
             group["lr"] = rate * group["share"] * min(1.0, (step + 1) / _WARMUP) * (1 - step / steps)
@@ -84,7 +83,7 @@ def finetune(
         report("finetuning", step + 1, steps)
     after = _mean_divergence(teacher, student, held)
     log.info("finetuning: %.4f nats a token from the float model, %.4f before", after, before)
-    if after > before:
+    if not after <= before:
         log.warning(
             "finetuning brought the model no nearer to the float one, so it is left out; try more text or steps"
         )
@@ -117,13 +116,12 @@ class _Layer:
     stretch: Tensor  # (outputs, 1): the logarithm of what the rows' scales are multiplied by
 
     @classmethod
-    def of(cls, weight: Tensor, packed: PackedLinear) -> _Layer:
-        """Where rounding left the layer, but as near to the float weight as that lets it be."""
+    def of(cls, packed: PackedLinear) -> _Layer:
+        """Where rounding left the layer."""
         integers, group = (torch.from_numpy(array.astype(np.float32)) for array in _unpacked(packed))
         step = group * torch.tensor(packed.row_scale[: packed.outputs, None])
-        latent = torch.clamp(weight / step, integers - _NEAR, integers + _NEAR)
         stretch = torch.zeros(packed.outputs, 1)
-        return cls(latent.requires_grad_(), step, stretch.requires_grad_())
+        return cls(integers.requires_grad_(), step, stretch.requires_grad_())
 
     def matrix(self) -> Tensor:
         return torch.clamp(straight(self.latent), -WEIGHT_MAX, WEIGHT_MAX) * self.step * self.stretch.exp()

@@ -33,6 +33,7 @@ from hollama.kernels.golden import WEIGHT_MAX
 F32 = NDArray[np.float32]
 _BLOCK = 128  # inputs whose effect on all others is summed up
 _FEWEST, _MOST = 448, 4096  # outputs that are rounded together
+_NOT_FINITE = '"{}": its inputs are not finite for the calibration text; the checkpoint is damaged'
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,13 @@ def gptq(
 
     Raises CompileError for inputs that are not finite or an H that has no inverse, naming the layer.
     """
-    damped = damp(moments.hessian, settings.damping, name)
+    hessian = moments.hessian
+    damped = damp(hessian, settings.damping, name)
     importance = np.diagonal(damped).copy()
     order = np.argsort(-importance, kind="stable") if settings.act_order else np.arange(len(damped))
     damped = damped[np.ix_(order, order)]
     rounder = _Rounder(order, inverse_factor(damped, name), damped, importance, settings.sweeps)
-    corrected = _correction(weight, moments, settings, name)
+    corrected = _correction(weight, hessian, moments.drift, settings, name)
     rows = min(max(len(weight) // 8, _FEWEST), _MOST)
     parts = [slice(start, start + rows) for start in range(0, len(weight), rows)]
     with ThreadPoolExecutor(os.cpu_count()) as pool, threadpool_limits(1, "blas"):
@@ -87,11 +89,13 @@ class _Rounder:
         return np.ascontiguousarray(rounded.T), grid.scaled(refitted)
 
 
-def _correction(weight: F32, moments: Moments, settings: GptqSettings, name: str) -> Callable[[slice], F32]:
+def _correction(weight: F32, hessian: F32, drift: F32, settings: GptqSettings, name: str) -> Callable[[slice], F32]:
     """Outputs of W + W (sum of (x' - x) x^T) H^-1, the smaller side of which is worked out first."""
     if not settings.correction:
         return lambda part: weight[part]
-    hessian, drift = damp(moments.hessian, settings.correction_damping, name), moments.drift
+    if not np.isfinite(drift).all():
+        raise CompileError(_NOT_FINITE.format(name))
+    hessian = damp(hessian, settings.correction_damping, name)
     if len(weight) < len(hessian):
         change = (settings.correction * np.linalg.solve(hessian, drift.T @ weight.T).T).astype(np.float32, copy=False)
         return lambda part: weight[part] + change[part]
@@ -103,7 +107,7 @@ def damp(hessian: F32, share: float, name: str) -> F32:
     """H with its diagonal raised; inputs that were never anything but 0 get one too. Raises CompileError."""
     mean = float(np.diagonal(hessian).mean(dtype=np.float64))
     if not np.isfinite(mean):
-        raise CompileError(f'"{name}": its inputs are not finite for the calibration text; the checkpoint is damaged')
+        raise CompileError(_NOT_FINITE.format(name))
     damped = hessian.copy()
     np.fill_diagonal(damped, np.diagonal(damped) + (share * mean if mean > 0 else 1.0))
     return damped

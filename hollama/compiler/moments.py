@@ -45,11 +45,11 @@ class Moments:
     def empty(cls, inputs: int) -> Moments:
         return cls(np.zeros((inputs, inputs), np.float32), np.zeros((inputs, inputs), np.float32))
 
-    def add(self, found: Seen, spread: products.Spread = products.at_once) -> None:
+    def add(self, found: Seen) -> None:
         if isinstance(found.inputs, tuple) and isinstance(found.drift, Operand):
             left, right = found.inputs
-            products.multiply(left, right, self.sums, add=True, lower=True, spread=spread)
-            products.multiply(found.drift, right, self.drift, add=True, spread=spread)
+            products.multiply(left, right, self.sums, add=True, lower=True)
+            products.multiply(found.drift, right, self.drift, add=True)
         elif isinstance(found.inputs, np.ndarray) and isinstance(found.drift, np.ndarray):
             self.sums[...] += found.inputs.T @ found.inputs
             self.drift[...] += found.drift.T @ found.inputs

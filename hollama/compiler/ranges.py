@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hollama.compiler.calibration import QUERY_BITS, of_range
+from hollama.errors import CompileError
 from hollama.kernels.golden import Quantisation
 
 F32 = NDArray[np.float32]
@@ -39,21 +40,26 @@ class Histogram:
     counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(2 * _HALF, np.int64))
 
     def add(self, values: F32) -> None:
-        """Rows of values: all count for `low` and `high`, of many rows evenly chosen ones for the bins."""
+        """Rows of values: all count for `low` and `high`, of many rows evenly chosen ones for the bins.
+
+        Raises CompileError for values that are not finite.
+        """
         if not values.size:
             return
-        self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
-        largest = max(-self.low, self.high)
-        if largest > 0:
-            self._grow(largest)
-            chosen = values[:: max(1, values.size // _COUNTED)]
-            index = np.floor(chosen.ravel() * np.float32(_HALF / self.limit)).astype(np.int32) + _HALF
-            self.counts += np.bincount(np.clip(index, 0, 2 * _HALF - 1), minlength=2 * _HALF)
+        low, high = float(values.min()), float(values.max())
+        if not np.isfinite(high - low):
+            raise CompileError("the calibration text makes values that are not finite; the checkpoint is damaged")
+        self.low, self.high = min(self.low, low), max(self.high, high)
+        self._grow(max(-self.low, self.high))
+        chosen = values[:: max(1, values.size // _COUNTED)]
+        bins_per_unit = np.float32(_HALF / self.limit if self.limit else 0)
+        index = np.floor(chosen.ravel() * bins_per_unit).astype(np.int32) + _HALF
+        self.counts += np.bincount(np.clip(index, 0, 2 * _HALF - 1), minlength=2 * _HALF)
 
     def _grow(self, largest: float) -> None:
-        if not self.limit:
+        if largest and not self.limit:
             self.limit = float(2.0 ** np.ceil(np.log2(largest)))
-        while self.limit < largest:
+        while largest and self.limit <= largest:
             self.limit *= 2
             merged = self.counts.reshape(-1, 2).sum(axis=1)
             self.counts = np.concatenate([np.zeros(_HALF // 2), merged, np.zeros(_HALF // 2)]).astype(np.int64)

@@ -9,6 +9,7 @@ changed ones.
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections import deque
@@ -86,7 +87,7 @@ class Stream:
         values, at, rows = {}, self._starts[number], len(self.windows[number])
         for name in self._alive[self.position]:
             value = np.empty((rows, self.graph.by_name[name].width), np.float32)
-            os.preadv(self._file.fileno(), [value.data], at)
+            _whole(os.preadv(self._file.fileno(), [value.data], at), value)
             values[name], at = value, at + value.nbytes
         return values
 
@@ -94,8 +95,14 @@ class Stream:
         at = self._starts[number]
         for name in self._alive[place]:
             value = np.ascontiguousarray(values[name], np.float32)
-            os.pwrite(self._file.fileno(), value.data, at)
+            _whole(os.pwrite(self._file.fileno(), value.data, at), value)
             at += value.nbytes
+
+
+def _whole(count: int, value: F32) -> None:
+    """Raises OSError: a full disk takes a part of what is written before it says so."""
+    if count != value.nbytes:
+        raise OSError(errno.ENOSPC, "no space for temporary files (TMPDIR names their folder)", tempfile.gettempdir())
 
 
 def in_order(work: Callable[[int], Found], count: int) -> Iterator[Found]:

@@ -7,7 +7,6 @@ give the same bits, whatever the number of threads. A machine without AMX has no
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
 from ctypes import POINTER, Structure, byref, c_double, c_int32, c_int64, c_void_p
 from dataclasses import dataclass
 from functools import cache
@@ -20,7 +19,6 @@ from hollama.kernels import native
 
 F32 = NDArray[np.float32]
 _WIDE, _STEP = 32, 1024  # rows of a panel; values of a step of one
-Spread = Callable[[Callable[[int, int], None], int], None]  # work on ranges [first, last) of so many panels
 
 
 class _Source(Structure):
@@ -63,8 +61,8 @@ def _library() -> ctypes.CDLL:
 
 
 def _declare(loaded: ctypes.CDLL) -> None:
-    loaded.product_pack_amxbf16.argtypes = [POINTER(_Source), c_int32, c_void_p, c_int64, c_int64]
-    loaded.product_amxbf16.argtypes = [c_void_p, c_void_p, c_int64, c_void_p, *[c_int64] * 5, c_int32, c_int32]
+    loaded.product_pack_amxbf16.argtypes = [POINTER(_Source), c_int32, c_void_p]
+    loaded.product_amxbf16.argtypes = [c_void_p, c_void_p, c_int64, c_void_p, *[c_int64] * 3, c_int32, c_int32]
     loaded.product_attend_scratch_amxbf16.argtypes = [c_int64, c_int64]
     loaded.product_attend_scratch_amxbf16.restype = c_int64
     loaded.product_attend_amxbf16.argtypes = [*[POINTER(_Source)] * 3, c_void_p, c_int64, c_int64, c_int32, c_void_p]
@@ -76,34 +74,20 @@ def _declare(loaded: ctypes.CDLL) -> None:
     loaded.rows_gated.restype = None
 
 
-def at_once(work: Callable[[int, int], None], panels: int) -> None:
-    """All panels on the thread that calls."""
-    work(0, panels)
-
-
-def pack(matrix: F32, right: bool, spread: Spread = at_once) -> Operand:
+def pack(matrix: F32, right: bool) -> Operand:
     """A matrix (rows, depth) for the left or the right side; rows or columns are contiguous."""
     rows, depth = matrix.shape
-    source = _source(matrix)
     packed = np.empty((-(-rows // _WIDE), -(-depth // _WIDE), _STEP), np.uint16)
-    function = _library().product_pack_amxbf16
-    spread(lambda first, last: function(byref(source), right, native.address(packed), first, last), len(packed))
+    _library().product_pack_amxbf16(byref(_source(matrix)), right, native.address(packed))
     return Operand(packed, rows, depth)
 
 
-def multiply(
-    left: Operand, right: Operand, out: F32, *, add: bool = False, lower: bool = False, spread: Spread = at_once
-) -> None:
+def multiply(left: Operand, right: Operand, out: F32, *, add: bool = False, lower: bool = False) -> None:
     """out (left's rows, right's rows) = left @ right.T, or += that; of a square one only what `lower` wants is sure."""
-    assert left.depth == right.depth and out.shape == (left.rows, right.rows)
-    steps, stride = left.packed.shape[1], out.strides[0] // out.itemsize
-    function, places = _library().product_amxbf16, [native.address(x) for x in (left.packed, right.packed, out)]
-
-    def work(first: int, last: int) -> None:
-        one, other, to = places
-        function(one, other, steps, to, stride, *out.shape, first, last, add, lower)
-
-    spread(work, len(left.packed))
+    assert left.depth == right.depth > 0 and out.shape == (left.rows, right.rows)
+    places = (native.address(x) for x in (left.packed, right.packed))
+    address, stride = _rows(out)
+    _library().product_amxbf16(*places, left.packed.shape[1], address, stride, *out.shape, add, lower)
 
 
 def attend(q: F32, k: F32, v: F32, head_dim: int, causal: bool) -> F32:

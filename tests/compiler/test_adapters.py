@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hollama.compiler import CompileSettings, compile_package, read_adapter
-from hollama.compiler.adapters import attach
+from hollama.compiler.adapters import AdapterFile, attach
 from hollama.compiler.pipeline import open_checkpoint, origin_of, read_weights
 from hollama.compiler.rotation import rotate
 from hollama.errors import CompileError, HefError
@@ -18,6 +18,7 @@ from hollama.formats.hef import GRAPH, Hef, write_hef
 from hollama.formats.package import read_info
 from hollama.formats.package_adapters import read_adapters
 from hollama.formats.package_weights import model_resources, read_model, read_origin
+from hollama.interfaces import LowRankPair
 from hollama.ir.floating import FloatAdapter, FloatArithmetic
 from hollama.ir.interpreter import Segment, run
 from hollama.ir.quantised import QuantisedAdapter, QuantisedArithmetic
@@ -68,6 +69,20 @@ def test_a_float_adapter_is_the_merged_model(tmp_path, architecture):
     beside = logits(weights, FloatAdapter(pairs))
     np.testing.assert_allclose(beside, logits(merged, None), rtol=1e-3, atol=1e-3)
     assert np.abs(beside - logits(weights, None)).max() > 0.5
+
+
+@pytest.mark.parametrize(("architecture", "table"), [("gpt2", "transformer.wte"), ("qwen2", "model.embed_tokens")])
+def test_a_head_that_shares_its_weights_has_its_own_name(tmp_path, architecture, table):
+    source = random_checkpoint(tmp_path / "base", architecture, tie_word_embeddings=True)
+    checkpoint = open_checkpoint(source)
+    graph, fused = checkpoint.architecture.build(checkpoint.shape)
+    width, rows = graph.by_name[graph.output.inputs[0]].width, graph.output.width
+    pair = LowRankPair(np.ones((2, width), np.float32), np.ones((rows, 2), np.float32), 1.0)
+    origin = origin_of(checkpoint, graph, fused)
+    found = attach(graph, origin, AdapterFile("a", source, {"lm_head.weight": pair}), checkpoint.architecture)
+    assert list(found) == [graph.output.name]
+    with pytest.raises(CompileError, match="is no linear layer of this model"):
+        attach(graph, origin, AdapterFile("a", source, {f"{table}.weight": pair}), checkpoint.architecture)
 
 
 def test_an_adapter_turns_with_its_base(tmp_path):

@@ -86,5 +86,7 @@ def test_a_singular_hessian_names_its_layer():
 
 
 def test_inputs_that_are_not_finite_name_their_layer():
-    with pytest.raises(CompileError, match=r'"3\.down": its inputs are not finite'):
-        gptq(matrix(16, 64), moments_of(np.full((2, 64), np.nan, np.float32)), 64, GptqSettings(), "3.down")
+    wrong, right = np.full((2, 64), np.nan, np.float32), np.ones((2, 64), np.float32)
+    for moments in (moments_of(wrong), moments_of(right, wrong)):
+        with pytest.raises(CompileError, match=r'"3\.down": its inputs are not finite'):
+            gptq(matrix(16, 64), moments, 64, GptqSettings(), "3.down")

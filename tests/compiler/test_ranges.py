@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hollama.compiler.ranges import METHODS, Histogram, search
+from hollama.errors import CompileError
 from hollama.kernels.golden import quantise
 
 CHANCE = np.random.default_rng(1)
@@ -18,12 +19,20 @@ def histogram(values, parts=1):
     return seen
 
 
-def test_a_histogram_does_not_depend_on_how_the_values_came():
-    rising = np.sort(np.abs(TAILED))
-    whole, parts = histogram(rising), histogram(rising, 50)
+@pytest.mark.parametrize("values", [np.abs(TAILED), np.float32([0, 0, 1, 2.5]), np.float32([0, 1, 2])],
+                         ids=["tailed", "zeros", "powers of two"])  # fmt: skip
+def test_a_histogram_does_not_depend_on_how_the_values_came(values):
+    rising = np.sort(values)
+    whole, parts = histogram(rising[::-1]), histogram(rising, 50)
     assert (whole.limit, whole.low, whole.high) == (parts.limit, parts.low, parts.high)
     assert whole.counts.sum() == parts.counts.sum() == len(rising)
     assert np.array_equal(whole.counts, parts.counts)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_a_value_that_is_not_finite_is_refused(wrong):
+    with pytest.raises(CompileError, match="not finite"):
+        histogram(np.float32([1, wrong, 2]))
 
 
 def error(values, of):

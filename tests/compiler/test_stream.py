@@ -1,6 +1,7 @@
 """Texts through a graph a few layers at a time: the same values as all at once, with little kept and in any order."""
 
 import os
+import resource
 
 import numpy as np
 import pytest
@@ -62,6 +63,19 @@ def test_results_come_in_order_and_an_error_ends_them():
     with pytest.raises(ValueError, match="five"):
         seen.extend(in_order(work, 10))
     assert seen == list(range(len(seen))) and len(seen) <= 5
+
+
+def test_a_full_disk_is_not_taken_for_what_was_written(tmp_path):
+    graph, weights, theta = model(tmp_path / "checkpoint")
+    fast = TextArithmetic.of(graph, weights, theta, WINDOWS)
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    stream = Stream(graph, WINDOWS)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (stream._starts[-2] + 100, most[1]))
+        with pytest.raises(OSError, match="temporary files"):
+            list(stream.advance(len(graph.nodes) - 1, fast, ()))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, most)
 
 
 @pytest.mark.skipif(not products.available(), reason="BLAS may add in another order")

@@ -53,3 +53,16 @@ def test_attention_is_that_of_the_float_model(tokens, causal, size):
     expected = exact.attention(node, q, k, v, exact.cache(tokens), 0)
     found = products.attend(q, k, v, size, causal)
     assert np.sqrt(np.square(found - expected).mean() / np.square(expected).mean()) < 0.01
+
+
+@pytest.mark.parametrize("wrong", [np.nan, -np.nan, np.inf, 0x7F800001, 0x7FFFFFFF, 0xFFFFFFFF], ids=str)
+def test_what_is_not_finite_does_not_get_lost(wrong):
+    x = matrix(40, 48)
+    x.view(np.uint32)[33, 5] = wrong if isinstance(wrong, int) else np.float32(wrong).view(np.uint32)
+    out = np.empty((40, 40), np.float32)
+    products.multiply(products.pack(x, right=False), products.pack(matrix(40, 48), right=True), out)
+    assert not np.isfinite(out[33]).any() and np.isfinite(np.delete(out, 33, 0)).all()
+    for place in range(3):
+        parts = [matrix(40, 48) for _ in range(3)]
+        parts[place] = x
+        assert not np.isfinite(products.attend(*parts, 48, causal=True)[33]).all()

@@ -39,7 +39,7 @@ def environment(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["test_executor.py", "test_native_linear.py", "test_native_attention.py",
-                                  "test_native_elementwise.py"])  # fmt: skip
+                                  "test_native_elementwise.py", "test_products.py"])  # fmt: skip
 def test_nothing_is_read_or_written_out_of_bounds(environment, name):
     path = ROOT / "tests" / "kernels" / name
     command = [sys.executable, "-m", "pytest", path, "-x", "-p", "no:cacheprovider"]

@@ -24,9 +24,9 @@ typedef struct { /* float32, one of the strides (in floats) is 1 */
     int64_t row_stride, depth_stride, rows, depth;
 } Source;
 
-void product_pack_amxbf16(const Source *x, int32_t right, uint16_t *to, int64_t first, int64_t last);
+void product_pack_amxbf16(const Source *x, int32_t right, uint16_t *to);
 void product_amxbf16(const uint16_t *left, const uint16_t *right, int64_t steps, float *out, int64_t stride,
-                     int64_t rows, int64_t columns, int64_t first, int64_t last, int32_t add, int32_t lower);
+                     int64_t rows, int64_t columns, int32_t add, int32_t lower);
 int64_t product_attend_scratch_amxbf16(int64_t tokens, int64_t head_dim);
 void product_attend_amxbf16(const Source *q, const Source *k, const Source *v, float *out, int64_t stride, int64_t heads,
                             int32_t causal, void *scratch);
@@ -47,10 +47,11 @@ static void configure(void) {
 
 /* ── packing ── */
 
-/* To nearest, ties to even, in the low half of each lane. */
+/* To nearest, ties to even, in the low half of each lane; what is no number stays none. */
 static inline __m512i bfloat16(__m512 x) {
     const __m512i bits = _mm512_castps_si512(x), odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-    return _mm512_srli_epi32(_mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff))), 16);
+    const __m512i near = _mm512_srli_epi32(_mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff))), 16);
+    return _mm512_mask_mov_epi32(near, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), _mm512_set1_epi32(0x7fc0));
 }
 
 static inline __m512i joined(__m512 low, __m512 high) {
@@ -93,12 +94,12 @@ static void pack_step(const Source *x, int turn, uint16_t *to, int64_t panel, in
     }
 }
 
-/* Panels [first, last), in the order in which the source lies in memory. */
-void product_pack_amxbf16(const Source *x, int32_t right, uint16_t *to, int64_t first, int64_t last) {
-    const int64_t steps = parts(x->depth, DEEP), panels = last - first;
+/* In the order in which the source lies in memory. */
+void product_pack_amxbf16(const Source *x, int32_t right, uint16_t *to) {
+    const int64_t steps = parts(x->depth, DEEP), panels = parts(x->rows, WIDE);
     const int along = x->depth_stride == 1, turn = right == along;
     for (int64_t i = 0; i < steps * panels; i++) {
-        const int64_t panel = first + (along ? i / steps : i % panels), step = along ? i % steps : i / panels;
+        const int64_t panel = along ? i / steps : i % panels, step = along ? i % steps : i / panels;
         pack_step(x, turn, to + (panel * steps + step) * STEP, panel, step);
     }
 }
@@ -154,13 +155,14 @@ static void multiply_edge(const uint16_t *left, const uint16_t *right, int64_t s
     for (int64_t i = 0; i < rows; i++) memcpy(out + i * stride, whole + i * WIDE, (size_t)columns * sizeof *out);
 }
 
-/* Left panels [first, last) of out (rows, columns) = or += left by right; `lower`: only right panels up to the left one. */
+/* out (rows, columns) = or += left by right, at least a step; `lower`: only right panels up to the left one. */
 void product_amxbf16(const uint16_t *left, const uint16_t *right, int64_t steps, float *out, int64_t stride,
-                     int64_t rows, int64_t columns, int64_t first, int64_t last, int32_t add, int32_t lower) {
-    const int64_t block = KEPT / (steps * STEP) > 1 ? KEPT / (steps * STEP) : 1, panels = parts(columns, WIDE);
+                     int64_t rows, int64_t columns, int32_t add, int32_t lower) {
+    const int64_t block = KEPT / (steps * STEP) > 1 ? KEPT / (steps * STEP) : 1;
+    const int64_t lefts = parts(rows, WIDE), panels = parts(columns, WIDE);
     configure();
-    for (int64_t start = first; start < last; start += block) {
-        const int64_t end = smaller(start + block, last);
+    for (int64_t start = 0; start < lefts; start += block) {
+        const int64_t end = smaller(start + block, lefts);
         for (int64_t r = 0; r < (lower ? smaller(end, panels) : panels); r++)
             for (int64_t step = 0; step < steps; step += SLAB)
                 for (int64_t l = lower && r > start ? r : start; l < end; l++) {
@@ -181,9 +183,9 @@ void product_amxbf16(const uint16_t *left, const uint16_t *right, int64_t steps,
 
 /* ── attention ── */
 
-/* e^x for x <= 0, right to 2e-6 */
+/* e^x for x <= 0, right to 2e-6; of two values the maximum is the second where one is no number */
 static inline __m512 exponential(__m512 x) {
-    const __m512 y = _mm512_max_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504f)), _mm512_set1_ps(-126));
+    const __m512 y = _mm512_max_ps(_mm512_set1_ps(-126), _mm512_mul_ps(x, _mm512_set1_ps(1.44269504f)));
     const __m512 n = _mm512_roundscale_ps(y, 0), f = _mm512_sub_ps(y, n);
     __m512 p = _mm512_set1_ps(0x1.3b2ab6p-7f);
     p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0x1.c6b08ep-5f));
@@ -236,15 +238,15 @@ void product_attend_amxbf16(const Source *q, const Source *k, const Source *v, f
     float sums[WIDE];
     Places p;
     place(&p, scratch, tokens, d);
-    product_pack_amxbf16(k, 1, p.keys, 0, panels);
+    product_pack_amxbf16(k, 1, p.keys);
     const Source across = {v->data, v->depth_stride, v->row_stride, d, tokens};
-    product_pack_amxbf16(&across, 1, p.values, 0, deep / WIDE);
+    product_pack_amxbf16(&across, 1, p.values);
     for (int64_t head = 0; head < heads; head++)
         for (int64_t panel = 0; panel < panels; panel++) {
             const int64_t row = panel * WIDE, rows = smaller(WIDE, tokens - row), steps = causal ? panel + 1 : panels;
             const Source some = {q->data + head * d + row * q->row_stride, q->row_stride, 1, rows, d};
-            product_pack_amxbf16(&some, 0, p.query, 0, 1);
-            product_amxbf16(p.query, p.keys, deep / DEEP, p.scores, panels * WIDE, WIDE, steps * WIDE, 0, 1, 0, 0);
+            product_pack_amxbf16(&some, 0, p.query);
+            product_amxbf16(p.query, p.keys, deep / DEEP, p.scores, panels * WIDE, WIDE, steps * WIDE, 0, 0);
             for (int64_t i = 0; i < WIDE; i++) {
                 const int64_t seen = causal ? smaller(row + i + 1, tokens) : tokens;
                 uint16_t *weights = p.weights + (i / SIDE) * (STEP / 2) + (i % SIDE) * DEEP;
@@ -253,7 +255,7 @@ void product_attend_amxbf16(const Source *q, const Source *k, const Source *v, f
             /* values are packed for all tokens: their panels are `panels` steps apart */
             for (int64_t part = 0; part < deep / WIDE; part++)
                 product_amxbf16(p.weights, p.values + part * panels * STEP, steps, p.mixed + part * WIDE, deep, WIDE, WIDE,
-                                0, 1, 0, 0);
+                                0, 0);
             for (int64_t i = 0; i < rows; i++)
                 for (int64_t j = 0; j < d; j++)
                     out[(row + i) * stride + head * d + j] = p.mixed[i * deep + j] / sums[i];
