@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from hollama.compiler.report import Report
 
 Step = Callable[[str, int, int], None]
+_KINDS = {".har": "a HAR", ".hef": "a package"}
 
 
 def add_output(parser: argparse.ArgumentParser, what: str) -> None:
@@ -30,7 +32,7 @@ def add_output(parser: argparse.ArgumentParser, what: str) -> None:
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """How to quantise. What is not given stays None, or False."""
     parser.add_argument("--context", type=positive, metavar="N", help="tokens it holds, at most the model's own [2048]")
-    parser.add_argument("--group-size", type=_group, metavar="N", help="weights a scale: 32, 64n, or 0 for a row [64]")
+    parser.add_argument("--group-size", type=_group, metavar="N", help="weights a scale: 32, 64, 128 ..; 0: a row [64]")
     add_calibration(parser)
     parser.add_argument(
         "--effort",
@@ -128,24 +130,35 @@ def write_report(found: Report, folder: Path) -> None:
 
 
 def check_folder(folder: Path | None) -> None:
-    """Before minutes of work for a report that cannot be written. Raises UsageError."""
-    if folder and folder.exists() and not folder.is_dir():
+    """Before minutes of work for files that cannot be written there. Raises UsageError."""
+    if folder is None:
+        return
+    if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file; name a folder for the report")
+    there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.is_dir())
+    try:
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError as error:
+        raise UsageError(f"{there} cannot be written to: {error.strerror}") from error
 
 
-def check_target(target: Path, *sources: Path | None) -> None:
-    """Before minutes of work for a file that cannot be written, or would replace one it is made from.
+def check_target(target: Path, kind: str, *sources: Path | None) -> None:
+    """Before minutes of work for a HAR or a package that cannot be written, or would replace what it is made from.
 
-    Raises UsageError.
+    `kind` is ".har" or ".hef". Raises UsageError.
     """
+    other = {".har": ".hef", ".hef": ".har"}[kind]
+    if target.suffix == other:
+        raise UsageError(f"{target}: {_KINDS[kind]} is written, {other} would say {_KINDS[other]}; name it {kind}")
     if target.is_dir():
         raise UsageError(f"{target} is a folder; name the file to write, such as {target / 'model.hef'}")
     if not target.absolute().parent.is_dir():
         raise UsageError(f"{target}: there is no folder {target.parent}")
+    if target.exists() and not target.is_file():
+        raise UsageError(f"{target} is no regular file; name another one to write")
+    check_folder(target.absolute().parent)
     if not target.exists():
         return
-    if not target.is_file():
-        raise UsageError(f"{target} is no regular file; name another one to write")
     for source in sources:
         if source and source.exists() and _is_part(target, source):
             raise UsageError(f"{target} would replace what it is made from; name another file")

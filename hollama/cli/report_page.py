@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hollama.compiler.measure import Measurement
     from hollama.compiler.report import Report
 
+_NAMED = 3  # of the values that clip most
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 66rem; padding: 0 1rem; color: #222 }
 table { border-collapse: collapse; margin: 0 0 2rem; font-variant-numeric: tabular-nums }
@@ -30,7 +31,8 @@ def page(report: Report) -> str:
     body = [f"<h1>{escape(first)}</h1>", *(f"<p>{escape(line)}</p>" for line in rest)]
     body += _pictures(report)
     for part in tables(report):
-        body += [f"<h2>{escape(part.title)}</h2>", _table(part)]
+        note = [f"<p>{escape(part.note)}</p>"] if part.note else []
+        body += [f"<h2>{escape(part.title)}</h2>", *note, _table(part)]
     head = f'<meta charset="utf-8"><title>{escape(report.name)}</title><style>{_STYLE}</style>'
     return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>\n' + "\n".join(body) + "\n</body></html>\n"
 
@@ -75,9 +77,9 @@ def _shares(figure: Any, measured: Measurement) -> None:
 
 def _stream(figure: Any, measured: Measurement) -> None:
     axes = figure.subplots()
-    behind = measured.stream[1:]  # the embedding has hardly any noise
+    behind = measured.stream[1:-1]  # the embedding has hardly any noise, and logits are something else
     axes.plot([name.removeprefix("block ") for name, _ in behind], [_number(snr) for _, snr in behind], "o-")
-    axes.set(title="signal to noise behind each part, all quantised", ylabel="dB")
+    axes.set(title="signal to noise of the hidden state behind each block, all quantised", ylabel="dB")
     axes.tick_params(axis="x", rotation=60, labelsize=7)
 
 
@@ -100,6 +102,8 @@ def _clipped(figure: Any, measured: Measurement) -> None:
         axes.scatter(
             [_number(value.snr) for value in found], [100 * value.clipped for value in found], label=f"{bits} bits"
         )
+    for value in sorted(measured.values, key=lambda value: -value.clipped)[:_NAMED]:
+        axes.annotate(value.name, (_number(value.snr), 100 * value.clipped), fontsize=7)
     axes.set(title="quantised values", xlabel="signal to noise, dB", ylabel="percent clipped")
     axes.legend(fontsize=7)
 

@@ -17,12 +17,13 @@ _WORST = 10
 
 @dataclass(frozen=True)
 class Table:
-    """`most` is how many rows are enough for a short form; they come first."""
+    """`most` is how many rows are enough for a short form; they come first. `note` says what columns mean."""
 
     title: str
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     most: int | None = None
+    note: str = ""
 
 
 def headline(report: Report) -> list[str]:
@@ -33,9 +34,10 @@ def headline(report: Report) -> list[str]:
         f"context {info.context}, {human_bytes(sum(report.sizes.values()))}"
     ]
     if report.measured:
-        whole = report.measured.whole
-        nats = "" if whole.kl is None else f", {whole.kl:.4f} nats a token from the float model"
-        lines.append(f"{decibel(whole.snr)} of signal to noise at the output{nats}, on {report.measured.tokens} tokens")
+        whole, tokens, compared = report.measured.whole, report.measured.tokens, report.measured.compared
+        nats = f", {_nats(whole)} nats a token from the float model" if whole.kl is not None else ""
+        of = "" if tokens == compared else f"{compared} of "
+        lines.append(f"{decibel(whole.snr)} of signal to noise at the output{nats}, on {of}{tokens} tokens")
     return lines
 
 
@@ -57,12 +59,18 @@ def lines(report: Report) -> list[str]:
     for part in tables(report):
         rest = len(part.rows) - (part.most or len(part.rows))
         title = f"{part.title}, the first {part.most} of {len(part.rows)}" if rest > 0 else part.title
-        found += ["", title, *(line.rstrip() for line in table([part.header, *part.rows[: part.most]]))]
+        rows = table([part.header, *part.rows[: part.most]])
+        found += ["", title, *part.note.splitlines(), *(row.rstrip() for row in rows)]
     return found
 
 
 def decibel(value: float | None) -> str:
     return "no noise" if value is None else f"{value:.1f} dB"
+
+
+def _nats(loss: Loss) -> str:
+    """With half of the 95 % interval."""
+    return f"{loss.kl:.4f} ± {1.96 * (loss.kl_error or 0):.4f}"
 
 
 def _measured(measured: Measurement) -> Iterator[Table]:
@@ -76,6 +84,7 @@ def _measured(measured: Measurement) -> Iterator[Table]:
         "Part by part, each quantised alone",
         ("PART", "SNR", "NATS A TOKEN", "SHARE", "BEHIND IT"),
         [(*_loss(loss), snr) for loss, snr in zip(measured.parts, behind, strict=True)],
+        note="BEHIND IT is what all parts up to there left of the signal, with everything quantised.",
     )
     layers = sorted(measured.layers, key=lambda layer: _or_most(layer.output))
     yield Table(
@@ -87,6 +96,8 @@ def _measured(measured: Measurement) -> Iterator[Table]:
             for layer in layers
         ],
         _WORST,
+        "OUTPUT is with the layer alone quantised, BY WEIGHTS and BY INPUTS with only those; ARRIVING is what comes\n"
+        "out of it where everything is quantised.",
     )  # fmt: skip
 
 

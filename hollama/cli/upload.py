@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -43,6 +45,13 @@ def read_modelfile(path: Path) -> Modelfile:
     if path.name == "Modelfile":
         return parse("FROM .")
     raise ModelfileError(f"no Modelfile at {path}; name one with --file")
+
+
+def talk_to(file: Path) -> str:
+    """The commands that make a model of a file that FROM takes, and run it."""
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", file.stem).strip("-.") or "mine"
+    first = f"FROM {file}" if file.is_absolute() else f"FROM ./{file}"
+    return f"echo {shlex.quote(first)} > Modelfile && hollama create {name} && hollama run {name}"
 
 
 def plan(modelfile: Modelfile, folder: Path) -> Creation:

@@ -82,7 +82,7 @@ def finetune(
         optimiser.zero_grad()
         report("finetuning", step + 1, steps)
     after = _mean_divergence(teacher, student, held)
-    log.info("finetuning: %.4f nats a token from the float model, %.4f before", after, before)
+    report(f"finetuned: {after:.4f} nats a token from the float model, {before:.4f} before", 0, 0)
     if not after <= before:
         log.warning(
             "finetuning brought the model no nearer to the float one, so it is left out; try more text or steps"

@@ -34,7 +34,7 @@ Chosen = Callable[[Node], frozenset[str]]  # what of a node is quantised
 WEIGHTS, INPUTS, ATTENTION, EMBEDDING = SOURCES = ("weights", "inputs", "attention", "embedding")
 ALL = frozenset(SOURCES)
 NONE: frozenset[str] = frozenset()
-_EVERY = 8  # of so many rows, one goes through the head: its output is wide
+_EVERY, _WIDE = 8, 8192  # of so many rows at most, one goes through the head, where its output is wide
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,13 @@ class Loss:
     """What something costs at the model's output when it alone is quantised.
 
     `kl` is Kullback and Leibler's divergence of the next token's distribution from the float model's, in nats a token,
-    None for an encoder; `share` is that of the noise among those it is listed with.
+    and `kl_error` its standard error, None for an encoder; `share` is that of the noise among those it is listed with.
     """
 
     name: str
     snr: float | None
     kl: float | None
+    kl_error: float | None
     share: float
 
 
@@ -83,7 +84,10 @@ class Value:
 
 @dataclass(frozen=True)
 class Measurement:
+    """`compared` is how many of the tokens' outputs were looked at."""
+
     tokens: int
+    compared: int
     whole: Loss
     sources: list[Loss]
     parts: list[Loss]
@@ -98,7 +102,7 @@ def measure(
 ) -> Measurement:  # fmt: skip
     """`weights` are the float ones, in the bases of the quantised; `windows` are runs of token ids."""
     model = _Model(graph, FloatArithmetic(graph, weights, quantised.theta), quantised)
-    step = _step(model.exact, windows)
+    step = _step(model.exact, windows, min(_EVERY, max(1, graph.output.width // _WIDE)))
     parts = parts_of(graph)
     steps = len(SOURCES) + len(parts)
     progress("measuring", 0, steps)
@@ -114,6 +118,7 @@ def measure(
         progress("measuring", len(SOURCES) + len(blocks), steps)
     return Measurement(
         tokens=len(step.tokens),
+        compared=len(exact),
         whole=_losses(graph, exact, [("all", together)])[0],
         sources=_losses(graph, exact, sources),
         parts=_losses(graph, exact, blocks),
@@ -143,9 +148,9 @@ def parts_of(graph: Graph) -> list[tuple[str, int, int]]:
     return [(names[start], start, stop) for start, stop in zip(starts, [*starts[1:], len(names)], strict=True)]
 
 
-def _step(arithmetic: FloatArithmetic, windows: Sequence[Sequence[int]]) -> Step:
+def _step(arithmetic: FloatArithmetic, windows: Sequence[Sequence[int]], every: int) -> Step:
     return Step.of(
-        [Segment(arithmetic.cache(len(window)), 0, window, range(0, len(window), _EVERY)) for window in windows]
+        [Segment(arithmetic.cache(len(window)), 0, window, range(0, len(window), every)) for window in windows]
     )
 
 
@@ -167,15 +172,18 @@ def _losses(graph: Graph, exact: F32, alone: Sequence[tuple[str, F32]]) -> list[
         alone = [(name, found - found.mean(axis=1, keepdims=True)) for name, found in alone]
     noises = [_power(exact, found) for _, found in alone]
     total = sum(noises) or 1.0
-    return [
-        Loss(name, decibels(exact, found), _divergence(exact, found) if graph.generates else None, noise / total)
-        for (name, found), noise in zip(alone, noises, strict=True)
-    ]
+    losses = []
+    for (name, found), noise in zip(alone, noises, strict=True):
+        kl, error = _divergence(exact, found) if graph.generates else (None, None)
+        losses.append(Loss(name, decibels(exact, found), kl, error, noise / total))
+    return losses
 
 
-def _divergence(exact: F32, found: F32) -> float:
+def _divergence(exact: F32, found: F32) -> tuple[float, float]:
+    """In nats a row, and its standard error."""
     p, q = _log_softmax(exact), _log_softmax(found)
-    return float((np.exp(p) * (p - q)).sum(axis=1).mean())
+    rows = (np.exp(p) * (p - q)).sum(axis=1)
+    return float(rows.mean()), float(rows.std() / math.sqrt(len(rows)))
 
 
 def _log_softmax(logits: F32) -> NDArray[np.float64]:

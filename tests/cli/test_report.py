@@ -93,7 +93,7 @@ def test_a_har_alone_tells_what_was_clipped(folder: Path, capsys: pytest.Capture
 
 def test_the_noisiest_layer_comes_first(folder: Path) -> None:
     rows = lines(found(folder))
-    first = rows[next(index for index, row in enumerate(rows) if row.startswith("Linear layers")) + 2].split()[0]
+    first = rows[next(index for index, row in enumerate(rows) if row.startswith("LAYER")) + 1].split()[0]
     layers = found(folder).measured.layers
     assert first == min(layers, key=lambda layer: layer.output).name
 

@@ -1,11 +1,12 @@
 """Modelfiles to create requests."""
 
 import hashlib
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from hollama.cli.upload import digest, plan, read_modelfile, sources
+from hollama.cli.upload import digest, plan, read_modelfile, sources, talk_to
 from hollama.errors import ModelfileError
 from hollama.modelfile import parse
 
@@ -71,6 +72,14 @@ def test_an_adapter_may_be_a_folder(weights: str, tmp_path: Path) -> None:
         (tmp_path / "lora" / name).write_bytes(b"{}")
     creation = plan(parse("FROM hollie\nADAPTER ./lora"), tmp_path)
     assert sorted(source.name for source in creation.adapters) == sorted(["adapter_config.json", weights])
+
+
+@pytest.mark.parametrize(("file", "name"), [("a/my model.hef", "my-model"), ("/b/q.hef", "q"), ("ü.hef", "mine")])
+def test_how_to_talk_to_a_file(file: str, name: str, tmp_path: Path) -> None:
+    first, *then = talk_to(Path(file)).split(" && ")
+    subprocess.run(first, shell=True, check=True, cwd=tmp_path)
+    assert read_modelfile(tmp_path / "Modelfile").sources[0] == ("/" if file[0] == "/" else "./") + file.lstrip("/")
+    assert then == [f"hollama create {name}", f"hollama run {name}"]
 
 
 def test_an_adapter_that_is_not_there(tmp_path: Path) -> None:

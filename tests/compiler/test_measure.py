@@ -46,7 +46,7 @@ def opened(folder, package="q.har"):
 
 
 def logits(graph, arithmetic):
-    batch = [Segment(arithmetic.cache(48), 0, window, range(0, 48, 8)) for window in WINDOWS]
+    batch = [Segment(arithmetic.cache(48), 0, window, range(48)) for window in WINDOWS]
     found = run(graph, arithmetic, batch)
     return found - found.mean(axis=1, keepdims=True)
 

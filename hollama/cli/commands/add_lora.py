@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         named = [adapter_word(word) for word in adapters]
     except argparse.ArgumentTypeError as error:
         raise UsageError(str(error)) from None
-    check_target(arguments.output, *(path for _, path in named), arguments.calibration)
+    check_target(arguments.output, ".har", *(path for _, path in named), arguments.calibration)
     chosen = adapters_of(named)
     settings = CompileSettings(calibration=text_of(arguments) or "", adapters=chosen)
     with progress(sys.stderr) as shown:

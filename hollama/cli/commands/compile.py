@@ -25,6 +25,7 @@ from hollama.cli.compiling import (
 )  # fmt: skip
 from hollama.cli.human import human_bytes
 from hollama.cli.progress import progress
+from hollama.cli.upload import talk_to
 from hollama.errors import HollamaError, UsageError
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     for adapter in adapters:
         print(told(adapter))
     size = human_bytes(target.stat().st_size)
-    print(f"wrote {target} ({size}); `FROM` and its path, in a Modelfile, makes a model of it")
+    print(f"wrote {target} ({size}); to talk to it:\n  {talk_to(target)}")
     return 0
 
 
@@ -85,7 +86,7 @@ def _compile(arguments: argparse.Namespace, source: Path, target: Path, report: 
     from hollama.compiler.stages import is_optimised
 
     replaceable = None if is_package(source) else source  # a package may grow in its place
-    check_target(target, replaceable, *(path for _, path in arguments.adapter), arguments.calibration)
+    check_target(target, ".hef", replaceable, *(path for _, path in arguments.adapter), arguments.calibration)
     check_folder(arguments.report)
     settings = settings_of(arguments, adapters_of(arguments.adapter))
     optimised = is_optimised(source)

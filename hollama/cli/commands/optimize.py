@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     from hollama.compiler.stages import optimise_stage
 
     source, target = source_and_target(arguments)
-    check_target(target, source, arguments.calibration)
+    check_target(target, ".har", source, arguments.calibration)
     check_folder(arguments.report)
     settings = settings_of(arguments)
     with progress(sys.stderr) as shown:

@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     from hollama.compiler.stages import parse
 
     source, target = source_and_target(arguments)
-    check_target(target, source)
+    check_target(target, ".har", source)
     with progress(sys.stderr) as shown:
         parse(source, target, lambda *step: shown.advance(*step, sizes=False))
     print(f"wrote {target} ({human_bytes(target.stat().st_size)}); `hollama optimize` quantises it")

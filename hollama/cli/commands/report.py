@@ -33,6 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
     from hollama.compiler.report import report
 
     (source,) = map(Path, exactly(1, arguments.words))
+    if source.is_dir():
+        raise UsageError(f"{source} is a folder; a checkpoint goes behind --float, a HAR or .hef file comes first")
     if not source.is_file():
         raise UsageError(f"there is no file {source}; expected a HAR that `hollama optimize` made, or a .hef file")
     if arguments.float is None and not is_har(source):

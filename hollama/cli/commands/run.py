@@ -14,6 +14,7 @@ from hollama.cli.arguments import add_words, describe, positive
 from hollama.cli.chat import Chat, parse_think
 from hollama.cli.client import Client, Json, connect
 from hollama.cli.server_process import ensure_server
+from hollama.cli.upload import talk_to
 from hollama.duration import parse_duration
 from hollama.errors import ClientError, UsageError
 
@@ -109,7 +110,9 @@ def _info(client: Client, name: str) -> Json:
     try:
         return client.post("/api/show", {"model": name})
     except ClientError as error:
-        if error.status == 404 and name == _embedded():
+        if error.status in (400, 404) and Path(name).is_file():
+            hint = f"it is a file, to talk to it:\n  {talk_to(Path(name))}"
+        elif error.status == 404 and name == _embedded():
             hint = "it comes with hollama, but is not in the store: deleted, or no room for it (`hollama doctor` looks)"
         elif error.status == 404:
             hint = "`hollama list` shows what there is, `hollama create` makes a model of a file"
