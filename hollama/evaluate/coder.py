@@ -9,6 +9,8 @@ from hollama.errors import EvaluationError
 from hollama.evaluate.question import Scoring, Writing
 from hollama.interfaces import Tokenizer
 
+_LONGEST = 64 << 20  # characters of a text: some hundred bytes of memory go to each while it is encoded
+
 
 @dataclass(frozen=True)
 class Coder:
@@ -25,6 +27,9 @@ class Coder:
     context: int
 
     def encode(self, text: str) -> tuple[int, ...]:
+        """Raises EvaluationError for a text that is too long to be encoded in one piece."""
+        if len(text) > _LONGEST:
+            raise EvaluationError(f"a text has {len(text)} characters, at most {_LONGEST} are encoded; cut it")
         return tuple(self.tokenizer.encode(text, begin=self.begin))
 
     def pair(self, context: str, continuation: str, greedy: bool = False) -> Scoring:

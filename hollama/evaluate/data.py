@@ -13,27 +13,31 @@ import importlib.util
 import io
 import json
 import lzma
+import re
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Protocol, TypeVar
 
 from hollama.errors import EvaluationError
 
 Row = Mapping[str, Any]
+_T = TypeVar("_T")
 
 _Stream = IO[bytes] | gzip.GzipFile  # which calls itself no such thing
 
-_LARGEST = 1 << 30  # bytes of a file, unpacked
+_LARGEST = 256 << 20  # bytes of a file, unpacked
+_LARGEST_JSON = 32 << 20  # characters that are read at once: objects take up to thirty times the memory of their text
+_MOST_ROWS = 1 << 20
 _UNPACK: Mapping[str, Callable[[Path], _Stream]] = {".bz2": bz2.BZ2File, ".gz": gzip.GzipFile, ".xz": lzma.LZMAFile}
 
 
 class Source(Protocol):
     """Where a task's data comes from."""
 
-    def rows(self, split: str) -> list[Row]:
-        """All rows of a split, in order; of a single file, the file's. Raises EvaluationError."""
+    def rows(self, split: str) -> Iterable[Row]:
+        """All rows of a split, in order; of a single file, the file's. Raises EvaluationError, also while they come."""
         ...
 
     def text(self, split: str) -> str:
@@ -54,8 +58,8 @@ class FileSource:
 
     path: Path
 
-    def rows(self, split: str) -> list[Row]:
-        return [row for path in self._files(split) for row in read_rows(path)]
+    def rows(self, split: str) -> Iterator[Row]:
+        return bounded((row for path in self._files(split) for row in read_rows(path)), self.path)
 
     def text(self, split: str) -> str:
         return "".join(read_text(path) for path in self._files(split))
@@ -109,21 +113,32 @@ class HubSource:
         return True
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path) -> Iterator[Row]:
     """The rows of a file of JSON lines, a JSON array, or a CSV file with a header. Raises EvaluationError."""
     text = read_text(path)
     if ".csv" in path.suffixes:
-        return list(_csv_rows(path, text))
-    if text.lstrip().startswith("["):
+        yield from _csv_rows(path, text)
+    elif re.match(r"\s*\[", text):
         found = _json(path, 1, text)
-        if all(isinstance(row, dict) for row in found):
-            return list(found)
-        raise EvaluationError(f"{path}: a JSON array of something else than objects")
-    return list(_json_lines(path, text))
+        if not all(isinstance(row, dict) for row in found):
+            raise EvaluationError(f"{path}: a JSON array of something else than objects")
+        yield from found
+    else:
+        yield from _json_lines(path, text)
+
+
+def bounded(rows: Iterable[_T], path: Path) -> Iterator[_T]:
+    """Refuses more of them than memory holds. Raises EvaluationError."""
+    for number, row in enumerate(rows):
+        if number == _MOST_ROWS:
+            raise EvaluationError(f"{path} holds more than {_MOST_ROWS} items; cut it")
+        yield row
 
 
 def read_text(path: Path) -> str:
     """A file's text, unpacked if its name ends in .gz, .bz2 or .xz. Raises EvaluationError."""
+    if path.exists() and not path.is_file():  # a pipe would block, and data is read more than once
+        raise EvaluationError(f"{path} is no regular file; name one")
     try:
         with _UNPACK.get(path.suffix, _open)(path) as stream:
             data = stream.read(_LARGEST + 1)
@@ -163,15 +178,17 @@ def texts(row: Row, name: str, count: int, where: str) -> list[str]:
 
 
 def _json_lines(path: Path, text: str) -> Iterator[Row]:
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            row = _json(path, number, line)
+    for number, line in enumerate(re.finditer(r"(?m)^.*$", text), 1):  # one after the other, unlike `split`
+        if line[0].strip():
+            row = _json(path, number, line[0])
             if not isinstance(row, dict):
                 raise EvaluationError(f"{path}, line {number}: no JSON object")
             yield row
 
 
 def _json(path: Path, number: int, text: str) -> Any:
+    if len(text) > _LARGEST_JSON:
+        raise EvaluationError(f"{path}, line {number}: more than {_LARGEST_JSON >> 20} MiB in one line; cut it")
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:

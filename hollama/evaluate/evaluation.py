@@ -70,6 +70,9 @@ def evaluate(plan: Plan, plugins: Plugins, report: Report) -> list[Outcome]:
 
 def _questions(plan: Plan, coder: Coder) -> dict[str, Questions]:
     found = {name: TASKS[name].read(source, coder) for name, source in plan.sources.items()}
+    for name, questions in found.items():
+        if not questions.docs:
+            raise EvaluationError(f"{name}: its data holds no items, so there is nothing to measure; name another file")
     return {name: questions.first(plan.limit) for name, questions in found.items()}
 
 
@@ -100,7 +103,8 @@ def _run(
         for name, questions in asked.items()
     }
     missing = {
-        name: tuple(number for number, key in enumerate(keys[name]) if journal.get(key) is None) for name in keys
+        name: tuple(number for number, key in enumerate(keys[name]) if not TASKS[name].fits(journal.get(key)))
+        for name in keys
     }
     parts = tuple(Part(name, plan.sources[name], numbers) for name, numbers in missing.items() if numbers)
     left = {name: len(numbers) for name, numbers in missing.items()}

@@ -6,6 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 Values = Mapping[str, float]  # what a task notes of an item, under names of its own
+Range = tuple[float, float]  # the least and the most that such a value can be
+
+SHARE: Range = (0, 1)
+LOGPROB: Range = (-1e100, 0)
+COUNT: Range = (1, 1 << 53)
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from hollama.evaluate.coder import Coder
 from hollama.evaluate.data import HubSource, Source
 from hollama.evaluate.metrics import Metric
-from hollama.evaluate.question import Item, Values
+from hollama.evaluate.question import Item, Range, Values
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,23 @@ class Questions:
 
 @dataclass(frozen=True)
 class Task:
-    """`read` raises EvaluationError for data without sense; `item` turns one of its docs into requests."""
+    """`read` raises EvaluationError for data without sense; `item` turns one of its docs into requests.
+
+    `values` are what it notes of an item, by their names.
+    """
 
     name: str
     summary: str
     read: Callable[[Source, Coder], Questions]
     item: Callable[[Any, Coder], Item]
     metrics: Callable[[Sequence[Values]], list[Metric]]
+    values: Mapping[str, Range]
     hub: HubSource | None = None  # where its data is on the Hugging Face hub
+
+    def fits(self, values: Values | None) -> bool:
+        """Whether these can be the values of an item: a journal may hold anything."""
+        return (
+            values is not None
+            and values.keys() == self.values.keys()
+            and all(least <= values[name] <= most for name, (least, most) in self.values.items())
+        )

@@ -7,7 +7,10 @@ import gzip
 import importlib.util
 import json
 import lzma
+import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,11 +51,13 @@ def coder() -> Coder:
         ("mmlu", "cats_test.csv", "question,choice0\nWho?,a,b\n", "line 2: another number of columns"),
         ("mmlu", "cats_test.csv", 'question\n"Who', "unexpected end of data"),
         ("mmlu", "a.jsonl", json.dumps({**MMLU, "answer": 7}), "the answer is '7'"),
+        ("mmlu", "a.jsonl", json.dumps({**MMLU, "_file": 5}), '"_file" is of the type int'),
         ("mmlu", "a.jsonl", json.dumps({**MMLU, "choices": "abcd"}), '"choices" is of the type str'),
         ("lambada", "a.jsonl", '{"text": null}', '"text" is of the type NoneType'),
         ("gsm8k", "a.jsonl", '{"question": "Who?"}', '"answer" is missing'),
         ("c4", "a.jsonl", '{"texts": "a"}', 'c4, row 1: "text" is missing'),
         ("text", "a.txt", "short", "does not fill one window"),
+        ("wikitext-pages", "a.jsonl", '{"page": ""}', "row 1: the page is empty"),
         ("wikitext-pages", "a.jsonl", '{"text": "a"}', '"page" is missing'),
     ],
 )
@@ -76,11 +81,11 @@ def test_a_file_that_is_not_there_or_no_text(tmp_path):
 def test_packed_files(ending, pack, tmp_path):
     path = tmp_path / f"a.jsonl{ending}"
     path.write_bytes(pack(b'{"text": "a"}\n'))
-    assert read_rows(path) == [{"text": "a"}]
+    assert list(read_rows(path)) == [{"text": "a"}]
     for damaged in (path.read_bytes()[:-3], path.read_bytes()[:12] + b"\x00\xff\x00" + path.read_bytes()[15:], b"no"):
         path.write_bytes(damaged)
         with pytest.raises(EvaluationError, match="cannot be read"):
-            read_rows(path)
+            list(read_rows(path))
 
 
 def test_a_file_too_large_is_refused(tmp_path, monkeypatch):
@@ -88,6 +93,52 @@ def test_a_file_too_large_is_refused(tmp_path, monkeypatch):
     (tmp_path / "a.txt").write_text("x" * 11)
     with pytest.raises(EvaluationError, match="cut it"):
         read_text(tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "text"),
+    [
+        ("hellaswag", "a.txt", PLAIN),
+        ("lambada", "a.jsonl", '{"text": "a cat"}\n'),
+        ("mmlu", "cats_test.csv", "question,choice0,choice1,choice2,choice3,answer\n"),
+    ],
+)
+def test_more_items_than_memory_holds_are_refused(task, name, text, tmp_path, coder, monkeypatch):
+    monkeypatch.setattr("hollama.evaluate.data._MOST_ROWS", 3)
+    row = "Who?,a,b,c,d,A\n" if task == "mmlu" else text
+    (tmp_path / name).write_text(text * (task == "mmlu") + row * 3)
+    assert len(TASKS[task].read(FileSource(tmp_path / name), coder).docs) == 3
+    (tmp_path / name).write_text(text * (task == "mmlu") + row * 4)
+    with pytest.raises(EvaluationError, match="holds more than 3 items; cut it"):
+        TASKS[task].read(FileSource(tmp_path / name), coder)
+
+
+def test_c4_reads_no_more_rows_than_it_needs(tmp_path, coder):
+    (tmp_path / "a.jsonl").write_text('{"text": "a cat"}\n' * 1100 + "not read\n")
+    assert len(TASKS["c4"].read(FileSource(tmp_path / "a.jsonl"), coder).docs) == 256
+
+
+@pytest.mark.parametrize("text", ['{"text": "a cat"}', '[{"text": "a cat"}]'])
+def test_much_json_in_one_line_is_refused(text, tmp_path, monkeypatch):
+    monkeypatch.setattr("hollama.evaluate.data._LARGEST_JSON", 10)
+    (tmp_path / "a.jsonl").write_text(text)
+    with pytest.raises(EvaluationError, match="line 1: more than 0 MiB in one line"):
+        list(read_rows(tmp_path / "a.jsonl"))
+
+
+def test_a_text_too_long_to_be_encoded_is_refused(coder, monkeypatch):
+    monkeypatch.setattr("hollama.evaluate.coder._LONGEST", 10)
+    assert len(coder.encode("x" * 10)) == 10
+    with pytest.raises(EvaluationError, match="11 characters, at most 10"):
+        coder.encode("x" * 11)
+
+
+def test_nobody_waits_for_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    code = "import sys, pathlib; from hollama.evaluate.data import read_text; read_text(pathlib.Path(sys.argv[1]))"
+    words = [sys.executable, "-c", code, str(tmp_path / "pipe")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=20)
+    assert done.stderr.endswith("pipe is no regular file; name one\n")
 
 
 def test_a_folder_needs_the_split(tmp_path, coder):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import resource
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ from hypothesis import strategies as st
 
 from hollama.errors import EvaluationError
 from hollama.evaluate.journal import Journal, key_of
+
+TEXT = "Once upon a time there was a cat that lived by the sea, and each day it counted the boats. " * 3
 
 
 def fill(path: Path, count: int) -> None:
@@ -43,12 +47,71 @@ def test_a_run_killed_while_it_writes_loses_no_whole_line(cut, tmp_path_factory)
     assert len(found(path)) == 4
 
 
-@pytest.mark.parametrize("text", ["My notes\n", "My notes", '{"a": 1}\n', "[1]\n", '{"key": 1, "values": {}}\n', "\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "My notes\n",
+        "My notes",
+        '{"a": 1}\n',
+        "[1]\n",
+        '{"key": 1, "values": {}}\n',
+        '{"key": "a", "values": {"acc": true}}\n',
+    ],
+)
 def test_somebody_elses_file_is_refused_and_kept(text, tmp_path):
     (tmp_path / "r").write_text(text)
     with pytest.raises(EvaluationError, match="line 1: no result of an evaluation; name another file"):
         Journal(tmp_path / "r")
     assert (tmp_path / "r").read_text() == text
+
+
+def test_two_runs_do_not_keep_results_in_one_file_at_once(tmp_path):
+    first = Journal(tmp_path / "r")
+    with pytest.raises(EvaluationError, match="another evaluation does now"):
+        Journal(tmp_path / "r")
+    first.put("key1", {"logprob": -1.0}, {})
+    first.close()
+    assert found(tmp_path / "r") == [-1.0]
+
+
+def test_a_full_disk_is_told_and_leaves_whole_lines(tmp_path):
+    path = tmp_path / "r"
+    fill(path, 2)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    journal = Journal(path)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 9, limits[1]))
+    try:
+        with pytest.raises(EvaluationError, match="results cannot be kept there"):
+            journal.put("key2", {"logprob": -2.0}, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    journal.close()
+    assert len(found(path)) == 2
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"acc": 1.0},
+        {"logprob": -1.0},
+        {"logprob": float("nan"), "tokens": 63},
+        {"logprob": float("-inf"), "tokens": 63},
+        {"logprob": -(10**400), "tokens": 63},
+        {"logprob": 1.0, "tokens": 63},
+        {"logprob": -1.0, "tokens": 0},
+        {"logprob": -1.0, "tokens": -63},
+    ],
+    ids=str,
+)
+def test_values_that_a_task_never_notes_are_asked_again(values, quantised, write, tmp_path):
+    text, path = write("a.txt", TEXT), tmp_path / "r"
+    figures = quantised.figures("text", text, results=path)
+    entries = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps({**entry, "values": values}) + "\n" for entry in entries))
+    assert quantised.figures("text", text, results=path) == figures
+    after = path.read_text().splitlines()
+    assert [json.loads(line)["values"] for line in after[len(entries) :]] == [entry["values"] for entry in entries]
 
 
 def test_a_folder_is_refused(tmp_path):

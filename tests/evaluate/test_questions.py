@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hollama.engine import Engine
 from hollama.evaluate.asking import Asker
@@ -15,9 +18,10 @@ from hollama.evaluate.coder import Coder
 from hollama.evaluate.data import FileSource
 from hollama.evaluate.evaluation import Plan, evaluate
 from hollama.evaluate.question import Writing
-from hollama.evaluate.tasks.gsm8k import judged
+from hollama.evaluate.tasks.gsm8k import _bare, judged
 from hollama.evaluate.tasks.hellaswag import clean
 from hollama.evaluate.tasks.mmlu import TASK as MMLU
+from hollama.evaluate.tasks.wikitext_pages import plain
 from hollama.plugins import load_plugins
 from tests.evaluate.conftest import CONTEXT
 
@@ -61,6 +65,33 @@ def test_hellaswag(oracle, write):
 
 def test_wikihow_marks_are_cleaned_away():
     assert clean(" Wash [header] your cat [title] Take  soap [step] it ") == "Wash your cat. Take soap it"
+
+
+@given(st.text("[]x \n"))
+def test_marks_are_what_the_harnesss_pattern_finds(text):
+    expected = re.sub(r"\[.*?\]", "", text.strip().replace(" [title]", ". ")).replace("  ", " ")
+    assert clean(text) == expected
+
+
+@given(st.text("#.$, 5\n"), st.text("#.$, 5\n"))
+def test_numbers_are_bared_as_the_harnesss_patterns_do(before, after):
+    text = f"{before}#### {after}"
+    for number in (text, before):
+        bare = number
+        for pattern in (",", r"\$", r"(?s).*#### ", r"\.$"):
+            bare = re.sub(pattern, "", bare)
+        assert _bare(number) == bare
+
+
+@pytest.mark.parametrize(
+    ("work", "text"),
+    [(clean, "[" * 40_000), (_bare, "a" * 200_000), (plain, "(" * 40_000), (plain, "{" + " " * 3_000)],
+    ids=["hellaswag", "gsm8k", "wikitext", "spaces"],
+)
+def test_time_grows_no_faster_than_the_text(work, text):
+    began = time.process_time()
+    work(text)
+    assert time.process_time() - began < 1
 
 
 HEAD = "The following are multiple choice questions (with answers) about sea life.\n\n"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from hollama.evaluate.coder import Coder
 from hollama.evaluate.data import HubSource, Source, field
 from hollama.evaluate.task import Questions, Task
@@ -11,7 +13,7 @@ _DOCUMENTS, _WINDOWS = 1100, 256
 
 
 def read(source: Source, coder: Coder) -> Questions:
-    rows = source.rows("validation")[:_DOCUMENTS]
+    rows = islice(source.rows("validation"), _DOCUMENTS)
     texts = [field(row, "text", str, f"c4, row {number}") for number, row in enumerate(rows, 1)]
     return windows.windows_of(" ".join(texts), coder, _WINDOWS)
 
@@ -22,5 +24,6 @@ TASK = Task(
     read,
     windows.item,
     windows.metrics,
+    windows.VALUES,
     HubSource("allenai/c4", file="en/c4-validation.00000-of-00008.json.gz"),
 )

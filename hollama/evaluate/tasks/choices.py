@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from hollama.evaluate.coder import Coder
-from hollama.evaluate.question import Answer, Item, Values
+from hollama.evaluate.question import SHARE, Answer, Item, Values
+
+VALUES = {"acc": SHARE, "acc_norm": SHARE}
 
 
 def choose(context: str, choices: Sequence[str], label: int, coder: Coder) -> Item:

@@ -16,7 +16,7 @@ from hollama.errors import EvaluationError
 from hollama.evaluate.coder import Coder
 from hollama.evaluate.data import HubSource, Row, Source, field
 from hollama.evaluate.metrics import Metric, share
-from hollama.evaluate.question import Answer, Item, Values
+from hollama.evaluate.question import SHARE, Answer, Item, Values
 from hollama.evaluate.task import Questions, Task
 
 _SHOTS, _SEED = 5, 1234
@@ -24,7 +24,6 @@ _MOST = 256  # tokens of an answer
 _UNTIL = ("Question:", "</s>", "<|im_end|>")
 _STRICT = re.compile(r"#### (\-?[0-9\.\,]+)")
 _NUMBER = re.compile(r"(-?[$0-9.,]{2,})|(-?[0-9]+)")
-_IGNORED = (",", r"\$", r"(?s).*#### ", r"\.$")
 
 
 def read(source: Source, coder: Coder) -> Questions:
@@ -68,9 +67,9 @@ def judged(text: str, answer: str) -> Values:
 
 
 def _bare(text: str) -> str:
-    for pattern in _IGNORED:
-        text = re.sub(pattern, "", text)
-    return text.lower()
+    """Without what the harness ignores: commas, dollars, all before the last mark, the point at the end."""
+    text = text.replace(",", "").replace("$", "").rpartition("#### ")[2]
+    return re.sub(r"\.$", "", text).lower()
 
 
 def metrics(results: Sequence[Values]) -> list[Metric]:
@@ -83,5 +82,6 @@ TASK = Task(
     read,
     item,
     metrics,
+    {"strict": SHARE, "flexible": SHARE},
     HubSource("openai/gsm8k", "main"),
 )

@@ -12,18 +12,18 @@ from typing import Any
 
 from hollama.errors import EvaluationError
 from hollama.evaluate.coder import Coder
-from hollama.evaluate.data import FileSource, HubSource, Row, Source, field, texts
+from hollama.evaluate.data import FileSource, HubSource, Row, Source, bounded, field, texts
 from hollama.evaluate.metrics import Metric, share
 from hollama.evaluate.question import Item, Values
 from hollama.evaluate.task import Questions, Task
-from hollama.evaluate.tasks.choices import choose
+from hollama.evaluate.tasks.choices import VALUES, choose
 
 _LINES = 6  # of an item in llama.cpp's file
 
 
 def read(source: Source, coder: Coder) -> Questions:
     if isinstance(source, FileSource) and ".txt" in source.path.suffixes:
-        return Questions(list(_plain(source)), "0-shot")
+        return Questions(list(bounded(_plain(source), source.path)), "0-shot")
     rows = source.rows("validation")
     return Questions([_doc(row, f"hellaswag, row {number}") for number, row in enumerate(rows, 1)], "0-shot")
 
@@ -61,7 +61,8 @@ def _label(text: str, where: str) -> int:
 def clean(text: str) -> str:
     """Without the marks that WikiHow's texts brought along."""
     text = text.strip().replace(" [title]", ". ")
-    return re.sub(r"\[.*?\]", "", text).replace("  ", " ")
+    # what follows a bracket that is never closed is matched too, and kept: else it is searched from each bracket in it
+    return re.sub(r"\[[^\]\n]*\]|(\[[^\]\n]*)", r"\1", text).replace("  ", " ")
 
 
 def item(doc: Any, coder: Coder) -> Item:
@@ -79,5 +80,6 @@ TASK = Task(
     read,
     item,
     metrics,
+    VALUES,
     HubSource("Rowan/hellaswag"),
 )

@@ -12,7 +12,7 @@ from typing import Any
 from hollama.evaluate.coder import Coder
 from hollama.evaluate.data import HubSource, Source, field
 from hollama.evaluate.metrics import Metric, item_perplexity, share
-from hollama.evaluate.question import Answer, Item, Values
+from hollama.evaluate.question import LOGPROB, SHARE, Answer, Item, Values
 from hollama.evaluate.task import Questions, Task
 
 
@@ -40,5 +40,6 @@ TASK = Task(
     read,
     item,
     metrics,
+    {"acc": SHARE, "logprob": LOGPROB},
     HubSource("EleutherAI/lambada_openai", "default"),
 )

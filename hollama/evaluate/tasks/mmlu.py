@@ -17,7 +17,7 @@ from hollama.evaluate.data import HubSource, Row, Source, field, texts
 from hollama.evaluate.metrics import Metric, share
 from hollama.evaluate.question import Item, Values
 from hollama.evaluate.task import Questions, Task
-from hollama.evaluate.tasks.choices import choose
+from hollama.evaluate.tasks.choices import VALUES, choose
 
 _LETTERS = "ABCD"
 _SHOTS = 5
@@ -52,8 +52,9 @@ def _examples(source: Source) -> Mapping[str, str]:
 def _parts(row: Row, where: str) -> tuple[str, str, int]:
     """The subject, the question as it is asked, the right answer."""
     if "_file" in row:
-        subject = row["_file"].split(".")[0].removesuffix("_test").removesuffix("_dev")
-        where = f"{where} ({row['_file']})"
+        name = field(row, "_file", str, where)
+        subject = name.split(".")[0].removesuffix("_test").removesuffix("_dev")
+        where = f"{where} ({name})"
         choices = [field(row, f"choice{number}", str, where) for number in range(len(_LETTERS))]
     else:
         subject = field(row, "subject", str, where)
@@ -87,5 +88,6 @@ TASK = Task(
     read,
     item,
     metrics,
+    VALUES,
     HubSource("cais/mmlu", "all"),
 )

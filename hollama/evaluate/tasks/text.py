@@ -12,4 +12,6 @@ def read(source: Source, coder: Coder) -> Questions:
     return windows.windows_of(source.text("test"), coder)
 
 
-TASK = Task("text", "perplexity on any text, cut in the same windows", read, windows.item, windows.metrics)
+TASK = Task(
+    "text", "perplexity on any text, cut in the same windows", read, windows.item, windows.metrics, windows.VALUES
+)

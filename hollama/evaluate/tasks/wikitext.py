@@ -23,5 +23,6 @@ TASK = Task(
     read,
     windows.item,
     windows.metrics,
+    windows.VALUES,
     HubSource("Salesforce/wikitext", "wikitext-2-raw-v1"),
 )

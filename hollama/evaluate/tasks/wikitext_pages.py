@@ -10,21 +10,16 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from hollama.errors import EvaluationError
 from hollama.evaluate.coder import Coder
-from hollama.evaluate.data import FileSource, HubSource, Source, field
+from hollama.evaluate.data import FileSource, HubSource, Row, Source, field
 from hollama.evaluate.metrics import Metric, bits, unit_perplexity
-from hollama.evaluate.question import Answer, Item, Values
+from hollama.evaluate.question import COUNT, LOGPROB, Answer, Item, Values
 from hollama.evaluate.task import Questions, Task
 
 _NUMBERS = ((" @-@ ", "-"), (" @,@ ", ","), (" @.@ ", "."))
 _POINTS = ((" : ", ": "), (" ; ", "; "), (" . ", ". "), (" ! ", "! "), (" ? ", "? "), (" , ", ", "))
-_PAIRS = (
-    (r"\(\s*([^\)]*?)\s*\)", r"(\1)"),
-    (r"\[\s*([^\]]*?)\s*\]", r"[\1]"),
-    (r"{\s*([^}]*?)\s*}", r"{\1}"),
-    (r"\"\s*([^\"]*?)\s*\"", r'"\1"'),
-    (r"'\s*([^']*?)\s*'", r"'\1'"),
-)
+_PAIRS = (("(", ")"), ("[", "]"), ("{", "}"), ('"', '"'), ("'", "'"))
 _REST = (
     ("= = = =", "===="), ("= = =", "==="), ("= =", "=="), (" \u00b0 ", "\u00b0"),
     (" \n", "\n"), ("\n ", "\n"), (" N ", " 1 "), (" 's", "'s"),
@@ -35,7 +30,14 @@ def read(source: Source, coder: Coder) -> Questions:
     if isinstance(source, FileSource) and not {".jsonl", ".json"} & set(source.path.suffixes):
         return Questions(list(pages(source.text("test"))))
     rows = source.rows("test")
-    return Questions([field(row, "page", str, f"wikitext, row {number}") for number, row in enumerate(rows, 1)])
+    return Questions([_page(row, f"wikitext, row {number}") for number, row in enumerate(rows, 1)])
+
+
+def _page(row: Row, where: str) -> Any:
+    page = field(row, "page", str, where)
+    if not page:
+        raise EvaluationError(f"{where}: the page is empty")
+    return page
 
 
 def pages(text: str) -> Iterator[str]:
@@ -56,11 +58,20 @@ def plain(page: str) -> str:
     page = page.replace("s '", "s'")
     for old, new in (*_NUMBERS, *_POINTS):
         page = page.replace(old, new)
-    for pattern, new in _PAIRS:
-        page = re.sub(pattern, new, page)
+    for opening, closing in _PAIRS:
+        page = _tightened(page, re.escape(opening), re.escape(closing))
     for old, new in _REST:
         page = page.replace(old, new)
     return page
+
+
+def _tightened(page: str, opening: str, closing: str) -> str:
+    """Without the spaces that a pair of brackets or quotes begins and ends with.
+
+    What follows an opening one that is never closed is matched too: else it is searched from each one in it.
+    """
+    found = rf"({opening})([^{closing}]*)({closing}?)"
+    return re.sub(found, lambda pair: f"{pair[1]}{pair[2].strip()}{pair[3]}" if pair[3] else pair[0], page)
 
 
 def item(doc: Any, coder: Coder) -> Item:
@@ -86,5 +97,6 @@ TASK = Task(
     read,
     item,
     metrics,
+    {"logprob": LOGPROB, "words": COUNT, "bytes": COUNT},
     HubSource("EleutherAI/wikitext_document_level", "wikitext-2-raw-v1"),
 )

@@ -13,8 +13,10 @@ from typing import Any
 from hollama.errors import EvaluationError
 from hollama.evaluate.coder import Coder
 from hollama.evaluate.metrics import Metric, unit_perplexity
-from hollama.evaluate.question import Answer, Item, Scoring, Values
+from hollama.evaluate.question import COUNT, LOGPROB, Answer, Item, Scoring, Values
 from hollama.evaluate.task import Questions
+
+VALUES = {"logprob": LOGPROB, "tokens": COUNT}
 
 
 def windows_of(text: str, coder: Coder, most: int | None = None) -> Questions:
