@@ -44,8 +44,7 @@ def macro(metrics: Sequence[Metric]) -> Metric:
 def item_perplexity(results: Sequence[Values]) -> Metric:
     """exp of the mean negative log-likelihood of items, every one counted once. The error is the delta method's."""
     values = np.array([result["logprob"] for result in results])
-    value, error = math.exp(-float(values.mean())), _mean_error(values)
-    return Metric("perplexity", value, None if error is None else value * error)
+    return _perplexity("perplexity", -float(values.mean()), _mean_error(values))
 
 
 def unit_perplexity(name: str, unit: str, results: Sequence[Values]) -> Metric:
@@ -53,15 +52,22 @@ def unit_perplexity(name: str, unit: str, results: Sequence[Values]) -> Metric:
 
     The error is that of a ratio of means, by the delta method.
     """
-    rate, error = _rate(unit, results)
-    value = math.exp(rate)
-    return Metric(name, value, None if error is None else value * error)
+    return _perplexity(name, *_rate(unit, results))
 
 
 def bits(name: str, unit: str, results: Sequence[Values]) -> Metric:
     """The negative log-likelihood of all items in bits per unit."""
     rate, error = _rate(unit, results)
     return Metric(name, rate / math.log(2), None if error is None else error / math.log(2))
+
+
+def _perplexity(name: str, loss: float, error: float | None) -> Metric:
+    """Of what is nearly impossible it is beyond floats: infinite, which tells of no spread."""
+    try:
+        value = math.exp(loss)
+    except OverflowError:
+        return Metric(name, math.inf, None)
+    return Metric(name, value, None if error is None else value * error)
 
 
 def _rate(unit: str, results: Sequence[Values]) -> tuple[float, float | None]:

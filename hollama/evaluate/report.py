@@ -5,6 +5,7 @@ Knows no terminal and computes no figure; the device's are measured elsewhere.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -51,7 +52,7 @@ class Report:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """Figures with their standard errors; shares are parts of 1."""
+    """Figures with their standard errors; shares are parts of 1, what is no finite number is None."""
     tasks = [
         {"task": outcome.task, "note": outcome.note, **_figures(outcome)}
         | ({"groups": {group.task: _figures(group) for group in outcome.groups}} if outcome.groups else {})
@@ -120,7 +121,12 @@ def _rows(outcome: Outcome) -> list[tuple[list[str], tuple[Metric, ...]]]:
 
 
 def _figure(metric: Metric) -> dict[str, float | None]:
-    return {"value": metric.value, "stderr": metric.error}
+    return {"value": _finite(metric.value), "stderr": _finite(metric.error)}
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON knows no other numbers."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _shown(metric: Metric) -> str:

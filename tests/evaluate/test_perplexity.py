@@ -7,8 +7,11 @@ import math
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hollama.errors import EvaluationError
+from hollama.evaluate.metrics import Metric, item_perplexity, unit_perplexity
 from hollama.evaluate.tasks.wikitext_pages import pages, plain
 from tests.evaluate.conftest import CONTEXT, END
 
@@ -63,6 +66,25 @@ def test_pages_begin_with_a_heading_of_the_first_level():
 def test_a_page_is_undone_of_its_tokenisation():
     page = ' = Cats = \n The cat \'s well @-@ fed tail , 1 @,@ 000 hairs ( or so ) , " shines " . \n'
     assert plain(page) == ' = Cats =\nThe cat\'s well-fed tail, 1,000 hairs (or so), "shines".\n'
+
+
+PAIRS = (r"\(\s*([^\)]*?)\s*\)", r"\[\s*([^\]]*?)\s*\]", r"{\s*([^}]*?)\s*}")
+QUOTES = (r"\"\s*([^\"]*?)\s*\"", r"'\s*([^']*?)\s*'")
+
+
+@given(st.text("()[]{}\"'x \n", max_size=40))
+def test_pairs_are_what_the_harnesss_patterns_find(text):
+    expected = text.replace("s '", "s'")
+    for pattern, (opening, closing) in zip((*PAIRS, *QUOTES), ("()", "[]", "{}", '""', "''"), strict=True):
+        expected = re.sub(pattern, lambda pair, o=opening, c=closing: f"{o}{pair[1]}{c}", expected)
+    assert plain(text) == expected.replace(" \n", "\n").replace("\n ", "\n")
+
+
+@pytest.mark.parametrize("lost", [709, 1e5, 1e99])
+def test_a_perplexity_beyond_floats_is_infinite(lost):
+    results = [{"logprob": -lost, "tokens": 1}, {"logprob": -lost - 9, "tokens": 1}]
+    assert unit_perplexity("p", "tokens", results) == Metric("p", math.inf, None)
+    assert item_perplexity(results) == Metric("perplexity", math.inf, None)
 
 
 def test_a_text_shorter_than_a_window_is_refused(quantised, write):
