@@ -76,6 +76,8 @@ def subject(path: Path, backend: str, context: int | None, adapter: str = "") ->
     there = info.adapters if info else ()
     if adapter and adapter not in there:
         raise EvaluationError(f'{path} has no adapter "{adapter:.100}"; there are: {", ".join(there) or "none"}')
+    if most < 2:
+        raise EvaluationError(f"{path} has a context of {most} tokens; 2 are needed to predict one")
     if context and not 2 <= context <= most:
         raise EvaluationError(f"{path} has a context of {most} tokens, {context} were asked for; expected 2 to {most}")
     return Subject(path, backend if package else "", context or most, adapter)
@@ -88,7 +90,8 @@ def _is_gguf(path: Path) -> bool:
 
 def _files(folder: Path) -> Iterator[Path]:
     """Those a checkpoint is read from: not what else lies beside it."""
-    return (path for path in folder.iterdir() if path.suffix in (".json", ".safetensors", ".model", ".txt"))
+    kinds = (".json", ".safetensors", ".model", ".txt")
+    return (path for path in folder.iterdir() if path.suffix in kinds and path.is_file())
 
 
 def _coder(tokenizer: Tokenizer, begin: bool, bos: int | None, stops: tuple[int, ...], context: int) -> Coder:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -121,6 +123,52 @@ def test_mistakes_are_explained(package, checkpoint, write, capsys, monkeypatch,
     assert "a checkpoint itself" in refused(capsys, str(checkpoint), "--float", "x", "--tasks", f"text={text}")
     assert "context of 64 tokens, 65 were asked" in refused(capsys, model, "--context", "65", "--tasks", f"text={text}")
     assert "do not fit a context of 64" in refused(capsys, model, "--tasks", f"gsm8k={write('g.jsonl', SUM)}")
+
+
+def test_what_cannot_be_written_is_told_before_the_work(package, write, capsys, tmp_path):
+    text, there = str(write("a.txt", TEXT)), tmp_path / "results"
+    words = [str(package), "--tasks", f"text={text}"]
+    for option in ("--json", "--results"):
+        for target in (str(tmp_path), "/dev/null", f"{tmp_path}/no/where", f"{tmp_path}/a\0b"):
+            assert f"{option}: {target} cannot be written" in refused(capsys, *words, option, target)
+    for target in (text, str(package), str(there)):
+        said = refused(capsys, *words, "--results", str(there), "--json", target)
+        assert f"--json: {target} would replace what is read" in said
+    assert not there.exists()
+
+
+def test_figures_take_the_place_of_a_file_when_they_are_whole(package, write, tmp_path):
+    target, before = tmp_path / "figures.json", tmp_path / "before.json"
+    target.write_text("old")
+    before.hardlink_to(target)
+    words = [str(package), "--tasks", f"text={write('a.txt', TEXT)}", "--limit", "1", "--no-speed"]
+    assert main(["eval", *words, "--json", str(target)]) == 0
+    assert json.loads(target.read_text())["tasks"]
+    assert before.read_text() == "old"
+
+
+def test_nothing_to_measure_is_refused(package, checkpoint, write, capsys, tmp_path):
+    said = refused(capsys, str(package), "--tasks", f"hellaswag={write('h.jsonl', '[]')}")
+    assert "hellaswag: its data holds no items" in said
+    short = shutil.copytree(checkpoint, tmp_path / "short")
+    config = json.loads((short / "config.json").read_text())
+    (short / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 1}))
+    said = refused(capsys, str(short), "--tasks", f"text={write('a.txt', TEXT)}")
+    assert "context of 1 tokens; 2 are needed" in said
+
+
+def test_what_lies_beside_a_checkpoint_is_not_read(checkpoint, tmp_path):
+    other = shutil.copytree(checkpoint, tmp_path / "other")
+    (other / "notes.txt").mkdir()
+    assert Subject(other, "", 64).digest() == Subject(checkpoint, "", 64).digest()
+
+
+def test_figures_beyond_floats_are_valid_json():
+    metrics = {"float": [Metric("perplexity", math.inf, None)], "quantised": [Metric("perplexity", 2.0, math.nan)]}
+    report = Report({"float": "a", "quantised": "b"}, "emulator", "", None, 64, [Outcome("text", "", 1, metrics)])
+    (metric,) = json.loads(json.dumps(as_json(report), allow_nan=False))["tasks"][0]["metrics"]
+    assert metric["float"] == {"value": None, "stderr": None}
+    assert metric["quantised"] == {"value": 2.0, "stderr": None}
 
 
 SUM = '{"question": "1 + 1?", "answer": "#### 2"}'

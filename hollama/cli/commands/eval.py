@@ -79,9 +79,11 @@ def run(arguments: argparse.Namespace) -> int:
     from hollama.evaluate.report import as_json
     from hollama.plugins import load_plugins
 
-    _check_target(arguments.json)
-    sources = _sources(arguments.tasks)
-    plan, plugins = _plan(arguments, sources), load_plugins()
+    to_stdout = arguments.json and str(arguments.json) == "-"
+    for option, target in (("--results", arguments.results), ("--json", None if to_stdout else arguments.json)):
+        _check_target(option, target)
+    plan, plugins = _plan(arguments, _sources(arguments.tasks)), load_plugins()
+    _check_apart(arguments.json, plan)
     with progress(sys.stderr) as shown:
         outcomes = evaluate(plan, plugins, lambda *step: shown.advance(*step, sizes=False))
     measured = plan.subjects[-1].backend and not arguments.no_speed
@@ -89,21 +91,40 @@ def run(arguments: argparse.Namespace) -> int:
     adapted = f" with adapter {adapter}" if adapter else ""
     names = [*([str(arguments.float)] if arguments.float else []), f"{arguments.words[0]}{adapted}"]
     report = _report(plan, names, outcomes, _device(plan.subjects[-1], plugins) if measured else None)
-    to_stdout = arguments.json and str(arguments.json) == "-"
     print(
         "\n".join(report_lines(report, arguments.markdown, arguments.subjects)),
         file=sys.stderr if to_stdout else sys.stdout,
     )
     if arguments.json:
-        text = json.dumps(as_json(report), indent=2) + "\n"
-        print(text, end="") if to_stdout else arguments.json.write_text(text, "utf-8")
+        text = json.dumps(as_json(report), indent=2, allow_nan=False) + "\n"
+        print(text, end="") if to_stdout else _write(arguments.json, text)
     return 0
 
 
-def _check_target(target: Path | None) -> None:
-    """Before hours of work for figures that cannot be written."""
-    if target and (target.is_dir() or not target.absolute().parent.is_dir()):
-        raise UsageError(f"--json: {target} cannot be written; name a file in a folder that there is")
+def _check_target(option: str, target: Path | None) -> None:
+    """Before hours of work for what cannot be written."""
+    if target is None:
+        return
+    other = target.exists() and not target.is_file()
+    if "\0" in str(target) or other or not target.absolute().parent.is_dir():
+        raise UsageError(f"{option}: {target} cannot be written; name a file in a folder that there is")
+
+
+def _check_apart(target: Path | None, plan: Plan) -> None:
+    """The figures replace what is in their file."""
+    from hollama.evaluate.data import FileSource
+
+    data = [source.path for source in plan.sources.values() if isinstance(source, FileSource)]
+    read = [*data, *(subject.path for subject in plan.subjects), *([plan.results] if plan.results else [])]
+    if target and target.resolve() in (path.resolve() for path in read):
+        raise UsageError(f"--json: {target} would replace what is read; name another file")
+
+
+def _write(target: Path, text: str) -> None:
+    from hollama.formats.files import atomic_write
+
+    with atomic_write(target) as file:
+        file.write(text.encode())
 
 
 def _sources(words: list[str]) -> dict[str, Source]:
