@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import secrets
@@ -21,8 +22,10 @@ Content = bytes | memoryview | Path | Iterable[bytes | memoryview]  # of a file 
 def map_file(path: Path) -> memoryview:
     """The file's bytes, read-only and mapped. The map lives until the last view of it is gone.
 
-    Raises OSError as `open` does.
+    Raises OSError as `open` does, and for what is no file: a pipe would be waited for without end.
     """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "no regular file", str(path))
     with path.open("rb") as file:
         if os.fstat(file.fileno()).st_size == 0:  # mmap refuses those
             return memoryview(b"")

@@ -28,6 +28,7 @@ from typing import Any, BinaryIO
 
 from hollama.errors import HarError
 from hollama.formats.files import Content, append, atomic_write, hash_mapped, map_file
+from hollama.formats.json_text import load_json
 
 FORMAT = 1
 DESCRIPTION, CHECKSUMS = "har.json", "checksums.json"
@@ -184,7 +185,7 @@ def read_json(name: str, data: memoryview) -> Any:
     if len(data) > _LARGEST_JSON:
         raise HarInvalid(f'"{name}" has {len(data)} bytes; more than {_LARGEST_JSON} cannot be right')
     try:
-        return json.loads(bytes(data).decode())
+        return load_json(bytes(data))
     except (ValueError, RecursionError) as error:
         raise HarInvalid(f'"{name}" is no JSON: {error}') from None
 
@@ -258,10 +259,14 @@ def _describe(plain: Any) -> tuple[str, Mapping[str, Any], tuple[Mapping[str, An
         advice = "an older hollama made it: make it again" if found < FORMAT else "a newer one made it: update hollama"
         raise HarVersionUnsupported(f"a HAR of format {found}, expected {FORMAT}; {advice}")
     stage, groups, history = plain.get("stage"), plain.get("groups"), plain.get("history")
-    sound = isinstance(groups, dict) and isinstance(history, list) and all(isinstance(step, dict) for step in history)
+    sound = isinstance(groups, dict) and isinstance(history, list) and all(map(_is_step, history))
     if stage not in (PARSED, OPTIMISED) or not sound:
         raise HarInvalid(f"{DESCRIPTION}: expected a stage ({PARSED} or {OPTIMISED}), groups and a history")
     return stage, groups, tuple(history)
+
+
+def _is_step(plain: Any) -> bool:
+    return isinstance(plain, dict) and isinstance(plain.get("stage"), str)
 
 
 def _sums(plain: Any) -> dict[str, int]:

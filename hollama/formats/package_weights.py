@@ -62,15 +62,23 @@ def read_model(hef: Package) -> tuple[Graph, QuantisedWeights]:
     }
     norms = {name: _read_unquantised(stored, name, node) for name, node in graph.unquantised().items()}
     embed = _embed_node(graph)
-    table = np.frombuffer(resource(hef, EMBEDDINGS), np.dtype("<u2"))
+    table = _values(hef, EMBEDDINGS, "<u2")
     rows = graph.output.width if graph.generates else max(1, table.size // embed.width)
     if table.size != rows * embed.width:
         raise HefError(f"{EMBEDDINGS} has {table.size} values, expected {rows} rows of {embed.width}")
-    theta = np.frombuffer(resource(hef, ROPE_THETA), np.dtype("<f4"))
+    theta = _values(hef, ROPE_THETA, "<f4")
     if theta.shape != (graph.head_dim,) or not np.isfinite(theta).all():
         raise HefError(f"{ROPE_THETA} has {theta.size} values, expected {graph.head_dim} finite ones")
     _check_ranges(graph, embed, ranges)
     return graph, QuantisedWeights(table.reshape(-1, embed.width), linears, norms, ranges, theta)
+
+
+def _values(hef: Package, name: str, dtype: str) -> NDArray[Any]:
+    """A resource that is nothing but numbers."""
+    data = resource(hef, name)
+    if len(data) % np.dtype(dtype).itemsize:
+        raise HefError(f"{name} ends within a number, at {len(data)} bytes; compile the model again")
+    return np.frombuffer(data, dtype)
 
 
 @dataclass(frozen=True)

@@ -27,12 +27,14 @@ import numpy.typing as npt
 
 from hollama.errors import SafetensorsError
 from hollama.formats.files import atomic_write, map_file
+from hollama.formats.json_text import load_json
 
 MAX_HEADER = 100_000_000  # bytes
 MAX_ELEMENTS = 2**59  # so that NumPy can count the bytes of any dtype in 63 bits
 MAX_AXES = 32  # NumPy 1's
 ALIGNMENT = 64
 INDEX = "model.safetensors.index.json"
+_NAMED = 5  # missing files, in an error
 
 BITS = {"F4": 4, "F6_E2M3": 6, "F6_E3M2": 6}
 BITS |= dict.fromkeys(("BOOL", "U8", "I8", "F8_E5M2", "F8_E4M3", "F8_E8M0"), 8)
@@ -218,7 +220,9 @@ def _read_index(path: Path) -> dict[str, str]:
 def _open_indexed(folder: Path, places: Mapping[str, str]) -> SafetensorsFolder:
     missing = sorted(file for file in set(places.values()) if not (folder / file).is_file())
     if missing:
-        raise IndexInvalid(f"{folder} lacks {', '.join(missing)}, which its index names; download the rest")
+        more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+        named = ", ".join(missing[:_NAMED])
+        raise IndexInvalid(f"{folder} lacks {named}{more}, which its index names; download the rest")
     shards = {file: SafetensorsFile.open(folder / file) for file in sorted(set(places.values()))}
     for name, file in places.items():
         if name not in shards[file].infos:
@@ -258,9 +262,7 @@ def _split(buffer: memoryview) -> tuple[dict[str, Any], memoryview]:
 
 def _json(data: bytes, refusal: SafetensorsError) -> dict[str, Any]:
     try:
-        # Decoded here, or json would take UTF-16 for JSON too; encoded again to find lone surrogates among escapes.
-        value = json.loads(data.decode(), object_pairs_hook=_unique)
-        json.dumps(value, ensure_ascii=False).encode()
+        value = load_json(data, _unique)
     except (ValueError, RecursionError):
         raise refusal from None
     if not isinstance(value, dict):

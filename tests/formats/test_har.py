@@ -1,6 +1,7 @@
 """The bytes of a HAR: what is written, against tarfile; what is read, against files made by hand or damaged."""
 
 import io
+import os
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hollama.errors import HarError
+from hollama.formats.gguf import GgufFile
 from hollama.formats.har import (
     Har,
     HarHashMismatch,
@@ -23,6 +25,8 @@ from hollama.formats.har import (
     to_json,
     write_har,
 )
+from hollama.formats.hef import Hef
+from hollama.formats.safetensors import SafetensorsFile
 from tests.formats.format_damage import damaged, only
 
 MEMBERS = {"a.bin": bytes(range(256)) * 5, "empty": b"", "b.json": b'{"b": 1}'}
@@ -170,6 +174,8 @@ LIES = {
     "no format": (HarNotAHar, "names no format", describe(format=None)),
     "another stage": (HarInvalid, "expected a stage", describe(stage="dreamt")),
     "no history": (HarInvalid, "expected a stage", describe(history=3)),
+    "a step of no stage": (HarInvalid, "expected a stage", describe(history=[{"stage": 5}])),
+    "half a character": (HarInvalid, "no JSON", patch(b'"stage": "parse"', b'"stage":"\\ud800"')),
     "no archive": (HarNotAHar, "no tar archive", lambda path: path.write_bytes(b"x" * 2000)),
     "empty": (HarNotAHar, "no tar archive", lambda path: path.write_bytes(b"")),
     "a foreign archive": (HarNotAHar, 'begins with "model.hn"', lambda path: foreign(path)),
@@ -204,6 +210,13 @@ def test_lies_are_named(tmp_path, lie):
     with pytest.raises(error, match=message), Har.open(tmp_path / "x.har") as har:
         for name in har.resources:
             har.resources[name]
+
+
+@pytest.mark.parametrize("read", [Har.open, GgufFile.open, SafetensorsFile.open, Hef.open])
+def test_a_pipe_is_not_waited_for(tmp_path, read):
+    os.mkfifo(tmp_path / "x")
+    with pytest.raises(OSError, match="no regular file"):
+        read(tmp_path / "x")
 
 
 def test_a_member_is_there_once(tmp_path):

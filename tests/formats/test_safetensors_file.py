@@ -291,6 +291,12 @@ def test_index_that_disagrees(tmp_path, places):
         open_folder(tmp_path)
 
 
+def test_index_of_many_files_that_are_missing(tmp_path):
+    index(tmp_path, {str(number): f"{number:04}.safetensors" for number in range(1000)})
+    with pytest.raises(IndexInvalid, match=r"lacks 0000\.safetensors, .*0004\.safetensors and 995 more, which"):
+        open_folder(tmp_path)
+
+
 @pytest.mark.parametrize("text", [b"", b"[]", b"{", b"\xff", b"[" * 100_000])
 def test_index_that_is_none(tmp_path, text):
     (tmp_path / "model.safetensors.index.json").write_bytes(text)
