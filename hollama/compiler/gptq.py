@@ -50,14 +50,15 @@ def gptq(
 ) -> tuple[NDArray[np.int8], Grid]:
     """Integers (outputs, inputs) and the grid they stand on, for a matrix (outputs, inputs).
 
-    Raises CompileError for inputs that are not finite or an H that has no inverse, naming the layer.
+    Raises CompileError for inputs that are not finite, an H that has no inverse or weights that are too large, naming
+    the layer.
     """
     hessian = moments.hessian
     damped = damp(hessian, settings.damping, name)
     importance = np.diagonal(damped).copy()
     order = np.argsort(-importance, kind="stable") if settings.act_order else np.arange(len(damped))
     damped = damped[np.ix_(order, order)]
-    rounder = _Rounder(order, inverse_factor(damped, name), damped, importance, settings.sweeps)
+    rounder = _Rounder(name, order, inverse_factor(damped, name), damped, importance, settings.sweeps)
     corrected = _correction(weight, hessian, moments.drift, settings, name)
     rows = min(max(len(weight) // 8, _FEWEST), _MOST)
     parts = [slice(start, start + rows) for start in range(0, len(weight), rows)]
@@ -70,6 +71,7 @@ def gptq(
 class _Rounder:
     """What all outputs of a layer share: the order of the inputs, the rest in that order, but `importance`."""
 
+    name: str
     order: NDArray[np.intp]
     factor: F32
     hessian: F32
@@ -77,13 +79,16 @@ class _Rounder:
     sweeps: int
 
     def rounded(self, weight: F32, group_size: int) -> tuple[NDArray[np.int8], Grid]:
-        """Some outputs, which do not depend on others."""
+        """Some outputs, which do not depend on others. Raises CompileError."""
         grid = best_grid(weight, group_size, self.importance)
         target, step = weight.T[self.order], grid.steps()[self.order]  # (inputs, outputs)
-        integers = _one_pass(target, step, self.factor)
-        for _ in range(self.sweeps):
-            _descend(target, step, self.hessian, integers)
-        refitted = _refit(target, integers * step, self.hessian)
+        with np.errstate(all="ignore"):  # what is too large shows in the integers, or is no better factor
+            integers = _one_pass(target, step, self.factor)
+            for _ in range(self.sweeps):
+                _descend(target, step, self.hessian, integers)
+            refitted = _refit(target, integers * step, self.hessian)
+        if not np.isfinite(integers).all():
+            raise CompileError(f'"{self.name}": its weights or inputs are too large to be rounded; is it damaged?')
         rounded = np.empty(integers.shape, np.int8)
         rounded[self.order] = integers
         return np.ascontiguousarray(rounded.T), grid.scaled(refitted)

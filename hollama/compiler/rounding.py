@@ -64,6 +64,7 @@ def best_grid(weight: F32, group_size: int, importance: F32 | None = None) -> Gr
         raise CompileError(f"groups of {group_size} weights; expected 32, a multiple of {BLOCK}, or 0 for channel-wise")
     if inputs > INPUTS_MAX:
         raise CompileError(f"a linear layer of {inputs} inputs; the accumulators hold at most {INPUTS_MAX}")
+    group_size = group_size if group_size < inputs else 0
     size = group_size or inputs
     groups = np.pad(weight, ((0, 0), (0, -inputs % size))).reshape(outputs, -1, size)
     counts = np.ones(inputs, np.float32) if importance is None else importance
@@ -89,13 +90,14 @@ def _nearest(weight: F32, group_size: int) -> tuple[NDArray[np.int8], Grid]:
 
 def _best_scales(groups: F32, covering: F32, row: F32, counts: F32) -> F32:
     """The integer scale of each group, as float32."""
-    best = np.empty_like(covering)
+    best: F32 = np.clip(np.rint(covering / row[:, None]), 1, GROUP_SCALE_MAX)  # where no error is finite
     least = np.full(covering.shape, np.inf, np.float32)
     for shrink in _SHRINK:
         scale = np.clip(np.rint(covering / row[:, None] * np.float32(shrink)), 1, GROUP_SCALE_MAX)
         step = (row[:, None] * scale)[:, :, None]
         rounded = np.clip(np.rint(groups / step), -WEIGHT_MAX, WEIGHT_MAX) * step
-        error = (np.square(rounded - groups) * counts).sum(axis=2)
+        with np.errstate(over="ignore"):
+            error = (np.square(rounded - groups) * counts).sum(axis=2)
         better = error < least
         best[better], least[better] = scale[better], error[better]
     return best

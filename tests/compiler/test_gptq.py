@@ -85,6 +85,16 @@ def test_a_singular_hessian_names_its_layer():
         gptq(matrix(16, 64), moments, 64, GptqSettings(damping=0.0, correction=0.0), "3.down")
 
 
+@pytest.mark.filterwarnings("error")
+def test_what_overflows_is_rounded_or_refused_in_silence():
+    moments, weight = moments_of(correlated(300, 64) * np.float32(1e15)), matrix(16, 64)
+    weight[0, 0] = 9e5
+    _, grid = gptq(weight, moments, 64, GptqSettings(), "3.down")
+    assert np.isfinite(grid.row).all()
+    with pytest.raises(CompileError, match=r'"3\.down": its weights or inputs are too large'):
+        gptq(9e5 * matrix(16, 64), moments, 64, GptqSettings(), "3.down")
+
+
 def test_inputs_that_are_not_finite_name_their_layer():
     wrong, right = np.full((2, 64), np.nan, np.float32), np.ones((2, 64), np.float32)
     for moments in (moments_of(wrong), moments_of(right, wrong)):
