@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from hollama.compiler.tokenizers import encode
 from hollama.errors import CompileError
 from hollama.ir.graph import Graph
 from hollama.kernels.golden import Quantisation
@@ -19,6 +20,7 @@ from hollama.kernels.golden import Quantisation
 QUERY_BITS = 16
 EMBEDDING_BITS = 16
 LEAST_TOKENS = 32  # of a calibration text
+_PIECE = 1 << 18  # characters that are encoded at once
 
 DEFAULT_TEXT = """\
 Once upon a time there was a little girl who lived by the sea. Every morning she walked to the harbour, counted the
@@ -78,12 +80,26 @@ def evenly(windows: Sequence[Sequence[int]], tokens: int) -> list[Sequence[int]]
     return list(windows[:: max(1, sum(map(len, windows)) // tokens)])
 
 
-def texts_of(tokenizer: Tokenizer, text: str, length: int) -> Iterator[list[int]]:
-    """The text line by line, then in windows of `length` tokens, each as an encoder gets a whole text."""
-    tokens = tokenizer.encode(text, add_special_tokens=False).ids
-    around = tokenizer.encode("").ids
+def beginning(tokenizer: Tokenizer, text: str, tokens: int) -> tuple[str, list[int]]:
+    """As many pieces of a text as make so many tokens, or all, and those. Raises CompileError.
+
+    A piece is held as a hundred times its size while it is encoded.
+    """
+    ids: list[int] = []
+    end = 0
+    while end < len(text) and len(ids) < tokens:
+        start, end = end, end + _PIECE
+        if end < len(text):
+            end = text.rfind("\n", start, end) + 1 or end  # no word is cut
+        ids += encode(tokenizer, text[start:end], special=False).ids
+    return text[:end], ids
+
+
+def texts_of(tokenizer: Tokenizer, text: str, tokens: Sequence[int], length: int) -> Iterator[list[int]]:
+    """The text line by line, then its tokens in windows of `length`, each as an encoder gets a whole text."""
+    around = encode(tokenizer, "").ids
     for line in filter(None, text.splitlines()):
-        yield tokenizer.encode(line).ids[:length]
+        yield encode(tokenizer, line).ids[:length]
     for window in windows_of(tokens, length - len(around), len(tokens)):
         yield around[:1] + window + around[1:]
 

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
+from hollama.compiler.tokenizers import encode, open_tokenizer
 from hollama.errors import CompileError
 from hollama.models.architecture import Architecture
 from hollama.models.decoder import DecoderShape
@@ -87,15 +87,7 @@ def describe(architecture: Architecture, shape: DecoderShape) -> dict[str, Any]:
     }
 
 
-def open_tokenizer(tokenizer: bytes) -> Tokenizer:
-    """A tokenizer.json, without the lengths to which some cut or fill up every text."""
-    opened = Tokenizer.from_str(tokenizer.decode())
-    opened.no_truncation()
-    opened.no_padding()
-    return opened
-
-
 def adds_bos(tokenizer: bytes) -> bool:
     """Whether a tokenizer.json puts something in front of a text by itself."""
     opened = open_tokenizer(tokenizer)
-    return len(opened.encode("").ids) > len(opened.encode("", add_special_tokens=False).ids)
+    return len(encode(opened, "").ids) > len(encode(opened, "", special=False).ids)

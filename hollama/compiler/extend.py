@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tokenizers import Tokenizer
-
 from hollama.compiler.adapters import QuantisedFile, attach, quantise_adapter
-from hollama.compiler.calibration import DEFAULT_TEXT, require_tokens, windows_of
+from hollama.compiler.calibration import DEFAULT_TEXT, beginning, require_tokens, windows_of
 from hollama.compiler.pipeline import CompileSettings, Progress
+from hollama.compiler.tokenizers import open_tokenizer
 from hollama.errors import CompileError
 from hollama.formats.files import Content
 from hollama.formats.hef_groups import NetworkGroup
@@ -49,8 +48,8 @@ def extend(package: Package, settings: CompileSettings, progress: Progress) -> E
 
 def _windows(package: Package, settings: CompileSettings) -> list[list[int]]:
     info = read_info(package)
-    tokenizer = Tokenizer.from_str(read_tokenizer(package).decode())
-    tokens = tokenizer.encode(settings.calibration or DEFAULT_TEXT, add_special_tokens=False).ids
+    tokenizer, text = open_tokenizer(read_tokenizer(package)), settings.calibration or DEFAULT_TEXT
+    _, tokens = beginning(tokenizer, text, _LONGEST * _MOST)
     require_tokens(len(tokens))
     begin = [info.bos_token_id] if info.add_bos and info.bos_token_id is not None else []
     length = min(settings.window, info.context, _LONGEST)

@@ -88,9 +88,8 @@ def _config(file: GgufFile, architecture: Architecture) -> dict[str, Any]:
     config["mlp_bias"] = "blk.0.ffn_up.bias" in file.tensors
     if _ROPE_FACTORS in file.tensors:
         config["rope_factors"] = file.float32(_ROPE_FACTORS)
-    elif metadata.get(f"{prefix}rope.scaling.type") not in (None, "none"):
-        factor = metadata.get(f"{prefix}rope.scaling.factor")
-        config["rope_scaling"] = {"rope_type": metadata[f"{prefix}rope.scaling.type"], "factor": factor}
+    elif (kind := str(metadata.get(f"{prefix}rope.scaling.type", "none"))) != "none":
+        config["rope_scaling"] = {"rope_type": kind, "factor": metadata.get(f"{prefix}rope.scaling.factor")}
     return config
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hollama.compiler.checkpoint import Checkpoint, SpecialTokens, adds_bos, describe, open_tokenizer
-from hollama.compiler.json_files import read_json
+from hollama.compiler.checkpoint import Checkpoint, SpecialTokens, adds_bos, describe
+from hollama.compiler.json_files import read_json, read_text
 from hollama.compiler.pooling import pooling_of
-from hollama.compiler.tokenizers import from_folder
+from hollama.compiler.tokenizers import encode, from_folder, open_tokenizer
 from hollama.formats.safetensors import SafetensorsFolder, open_folder
 from hollama.models.architecture import Architecture
 from hollama.models.table import by_class
@@ -63,7 +63,7 @@ def open_huggingface(folder: Path) -> Checkpoint:
     tokenizer = from_folder(folder)
     template_file = folder / "chat_template.jinja"
     settings = read_json(folder / "tokenizer_config.json")
-    template = template_file.read_text("utf-8") if template_file.is_file() else _template(settings)
+    template = read_text(template_file) if template_file.is_file() else _template(settings)
     generation = read_json(folder / "generation_config.json")
     return Checkpoint(
         architecture=architecture,
@@ -86,8 +86,8 @@ def _template(settings: Mapping[str, Any]) -> str:
     """The chat template: a string, or the one named "default" of a list."""
     template = settings.get("chat_template")
     if isinstance(template, list):
-        named = {item.get("name"): item.get("template") for item in template if isinstance(item, dict)}
-        template = named.get("default")
+        named = [item.get("template") for item in template if isinstance(item, dict) and item.get("name") == "default"]
+        template = named[-1] if named else ""
     return template if isinstance(template, str) else ""
 
 
@@ -112,7 +112,7 @@ def _special(
 
 def _end(tokenizer: bytes) -> dict[str, Any]:
     """As GGUF says it: that a text ends with a token, if the tokenizer closes every text with one."""
-    encoding = open_tokenizer(tokenizer).encode("a")
+    encoding = encode(open_tokenizer(tokenizer), "a")
     closes = encoding.ids and encoding.special_tokens_mask[-1]
     return {"tokenizer.ggml.add_eos_token": True, "tokenizer.ggml.eos_token_id": encoding.ids[-1]} if closes else {}
 

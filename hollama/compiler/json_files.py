@@ -1,12 +1,12 @@
-"""Reads the JSON files of a Hugging Face folder, within bounds."""
+"""Reads the JSON files of a Hugging Face folder, and its texts, within bounds."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from hollama.errors import CompileError
+from hollama.formats.json_text import load_json
 
 _LARGEST = 64 << 20
 
@@ -29,12 +29,24 @@ def read_list(path: Path) -> list[Any]:
     return value
 
 
+def read_text(path: Path) -> str:
+    """Raises CompileError."""
+    try:
+        return _bytes(path).decode()
+    except UnicodeDecodeError as error:
+        raise CompileError(f"{path.name} is not UTF-8: {error}") from None
+
+
 def _read(path: Path) -> object:
+    try:
+        return load_json(_bytes(path))
+    except (ValueError, RecursionError) as error:
+        raise CompileError(f"{path.name} is no JSON: {error}") from None
+
+
+def _bytes(path: Path) -> bytes:
     if not path.is_file():
         raise CompileError(f"{path.parent.name or path.parent}: no {path.name}; is this a Hugging Face checkpoint?")
     if path.stat().st_size > _LARGEST:
         raise CompileError(f"{path.name} is larger than {_LARGEST} bytes")
-    try:
-        return json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise CompileError(f"{path.name} is no JSON: {error}") from None
+    return path.read_bytes()

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hollama.compiler.checkpoint import Checkpoint, SpecialTokens, Tensors, open_tokenizer
+from hollama.compiler.checkpoint import Checkpoint, SpecialTokens, Tensors
+from hollama.compiler.tokenizers import open_tokenizer
 from hollama.errors import CompileError
 from hollama.formats.files import Content
 from hollama.formats.har import PARSED, Har, HarInvalid, read_json, to_json
@@ -33,7 +34,6 @@ F32 = NDArray[np.float32]
 MODEL, GRAPH, WEIGHTS = "model.json", "graph.json", "weights.safetensors"
 
 _PIECE = 1 << 20  # values
-_MOST_LAYERS = 1000
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def _checkpoint(har: Har) -> Checkpoint:
     if graph != Graph.from_json(bytes(members[GRAPH])):
         raise HarInvalid("its graph is not the one that this hollama builds for its model; parse the checkpoint again")
     tokenizer = bytes(members[TOKENIZER])
-    _check_tokenizer(tokenizer)
+    open_tokenizer(tokenizer)
     return Checkpoint(
         architecture=architecture,
         shape=shape,
@@ -174,8 +174,8 @@ def _shape(plain: Mapping[str, Any]) -> DecoderShape:
             case "float":
                 found[part.name] = number(plain, part.name, 0.0)
     shape = DecoderShape(**found, theta=_theta(plain.get("theta"), found["head_dim"]))
-    if shape.head_dim % 4 or shape.head_dim > HEAD_MAX or shape.heads % shape.kv_heads or shape.layers > _MOST_LAYERS:
-        raise HarInvalid(f"{MODEL}: {shape.layers} layers of {shape.heads} heads of {shape.head_dim} make no sense")
+    if shape.head_dim % 4 or shape.head_dim > HEAD_MAX or shape.heads % shape.kv_heads:
+        raise HarInvalid(f"{MODEL}: {shape.heads} heads of {shape.head_dim} for {shape.kv_heads} make no sense")
     return shape
 
 
@@ -193,13 +193,6 @@ def _special(plain: Mapping[str, Any]) -> SpecialTokens:
         raise HarInvalid(f"{MODEL}: {bos_id!r:.50} and {stops!r:.50} are no token ids")
     texts = {key: _field(plain, key, str) for key in ("bos", "eos")}
     return SpecialTokens(bos_id, **texts, stop_ids=tuple(stops), add_bos=_field(plain, "add_bos", bool))
-
-
-def _check_tokenizer(tokenizer: bytes) -> None:
-    try:
-        open_tokenizer(tokenizer)
-    except Exception as error:  # tokenizers raises nothing more precise
-        raise HarInvalid(f"{TOKENIZER} cannot be read: {error}") from None
 
 
 def noted(checkpoint: Checkpoint) -> tuple[Checkpoint, NotedTensors]:

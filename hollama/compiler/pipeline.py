@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from hollama.compiler.adapters import AdapterFile
 from hollama.compiler.arithmetic import Held
-from hollama.compiler.calibration import DEFAULT_TEXT, require_tokens, texts_of, windows_of
-from hollama.compiler.checkpoint import Checkpoint, open_tokenizer
+from hollama.compiler.calibration import DEFAULT_TEXT, beginning, require_tokens, texts_of, windows_of
+from hollama.compiler.checkpoint import Checkpoint
 from hollama.compiler.float_weights import FloatWeights, rows_of
 from hollama.compiler.float_weights import read_weights as read_weights
 from hollama.compiler.gguf import open_gguf
@@ -25,6 +25,7 @@ from hollama.compiler.imagined import imagine
 from hollama.compiler.parsed import open_parsed
 from hollama.compiler.quantise import Quantiser, Recipe
 from hollama.compiler.rotation import rotate, smoothing_scales
+from hollama.compiler.tokenizers import open_tokenizer
 from hollama.errors import CompileError, FormatError
 from hollama.formats.files import Content
 from hollama.formats.gguf import NotAGguf
@@ -85,20 +86,24 @@ def naming(source: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Optimised:
-    """A quantised model as it goes into a package, and what calibration saw."""
+    """A quantised model as it goes into a package, what calibration saw, and of which text."""
 
     groups: tuple[NetworkGroup, ...]
     resources: Mapping[str, Content]
     statistics: Mapping[str, Any]
+    calibration: str
 
 
 def optimise(checkpoint: Checkpoint, settings: CompileSettings, progress: Progress) -> Optimised:
     """Quantise a checkpoint. Raises CompileError, which names the tensor."""
+    context = min(settings.context, checkpoint.shape.context)
+    if context < 2:
+        raise CompileError(f"a context of {context} tokens; expected 2 or more, one to read and one to write")
     graph, sources = checkpoint.architecture.build(checkpoint.shape)
     origin = origin_of(checkpoint, graph, sources)
     weights: Mapping[str, F32] = FloatWeights(graph, sources, checkpoint)
     count = check_weights(weights, progress)
-    windows = calibration_windows(checkpoint, graph, settings)
+    windows, text = calibration_windows(checkpoint, graph, settings)
     if settings.gptq and graph.generates and not settings.calibration:
         arithmetic = FloatArithmetic(graph, Held(weights), checkpoint.shape.signed_theta)
         windows += imagine(graph, arithmetic, windows, settings.seed, progress)
@@ -108,9 +113,9 @@ def optimise(checkpoint: Checkpoint, settings: CompileSettings, progress: Progre
     quantiser = Quantiser(graph, weights, checkpoint.shape.signed_theta, recipe_of(graph, settings), windows)
     quantised = quantiser.run(progress)
     if settings.finetuning and graph.generates:
-        texts = _texts(checkpoint, graph, settings) if settings.calibration else windows
+        texts, more = _texts(checkpoint, graph, settings) if settings.calibration else (windows, text)
+        text = max(text, more, key=len)
         quantised = _finetuned(graph, weights, quantised, texts, settings, progress)
-    context = min(settings.context, checkpoint.shape.context)
     chunk = min(settings.prefill_chunk, context) if graph.generates else context
     resources: dict[str, Content] = {
         TOKENIZER: checkpoint.tokenizer,
@@ -118,7 +123,7 @@ def optimise(checkpoint: Checkpoint, settings: CompileSettings, progress: Progre
     }
     groups = network_groups(graph, quantised.ranges, context, chunk)
     resources |= model_resources(graph, quantised, origin)
-    return Optimised(groups, resources, statistics_of(quantiser))
+    return Optimised(groups, resources, statistics_of(quantiser), text)
 
 
 def _rotated(
@@ -129,7 +134,7 @@ def _rotated(
     return turned, replace(origin, rotation=seed, gains={**gains, **scales})
 
 
-def _texts(checkpoint: Checkpoint, graph: Graph, settings: CompileSettings) -> list[list[int]]:
+def _texts(checkpoint: Checkpoint, graph: Graph, settings: CompileSettings) -> tuple[list[list[int]], str]:
     """For finetuning: shorter windows than those that calibrate, and as much of the text as it can make use of."""
     most = settings.finetuning * _STEP // _FINETUNED
     return calibration_windows(checkpoint, graph, replace(settings, window=_FINETUNED, windows=most))
@@ -165,7 +170,7 @@ def open_checkpoint(source: Path) -> Checkpoint:
         return open_huggingface(source)
     if is_har(source):
         return open_parsed(source)
-    if not source.exists():
+    if not source.is_file():
         raise CompileError(f"{source}: no such file or folder; expected {_CHECKPOINTS}")
     try:
         return open_gguf(source)
@@ -173,22 +178,25 @@ def open_checkpoint(source: Path) -> Checkpoint:
         raise CompileError(f"{source} is no checkpoint; expected {_CHECKPOINTS} ({error})") from None
 
 
-def calibration_windows(checkpoint: Checkpoint, graph: Graph, settings: CompileSettings) -> list[list[int]]:
-    """Runs of token ids. Raises CompileError for a text that is too short, or a tokenizer of another model."""
+def calibration_windows(checkpoint: Checkpoint, graph: Graph, settings: CompileSettings) -> tuple[list[list[int]], str]:
+    """Runs of token ids, and as much of the text as they were made of.
+
+    Raises CompileError for a text that is too short, or a tokenizer of another model.
+    """
     tokenizer = open_tokenizer(checkpoint.tokenizer)
-    text = settings.calibration or DEFAULT_TEXT
+    most = settings.windows * settings.window
+    text, tokens = beginning(tokenizer, settings.calibration or DEFAULT_TEXT, most)
     length = min(settings.window, checkpoint.shape.context)
     if graph.generates:
         special = checkpoint.special
         begin = [special.bos_id] if special.add_bos and special.bos_id is not None else []
-        tokens = tokenizer.encode(text, add_special_tokens=False).ids
         require_tokens(len(tokens))
         windows = list(windows_of(tokens, length, settings.windows, begin))
     else:
-        windows = list(texts_of(tokenizer, text, length))
+        windows = list(texts_of(tokenizer, text, tokens, length))
     if not windows or max(map(max, windows)) >= checkpoint.shape.vocab:
         raise CompileError("the tokenizer does not fit the model: its token ids exceed the embedding table")
-    return windows
+    return windows, text
 
 
 def recipe_of(graph: Graph, settings: CompileSettings) -> Recipe:

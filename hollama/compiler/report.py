@@ -78,7 +78,7 @@ def _measure(package: Hef | Har, checkpoint: Checkpoint, text: str, progress: Pr
         raise CompileError(f"{package.path} was made of another model than this checkpoint")
     weights = read_weights(graph, sources, checkpoint)
     chosen = CompileSettings(calibration=text, windows=_WINDOWS, window=_WINDOW)
-    windows = calibration_windows(checkpoint, graph, chosen)[:_WINDOWS]
+    windows = calibration_windows(checkpoint, graph, chosen)[0][:_WINDOWS]
     turned = _turned(graph, weights, read_origin(package, graph), package.path)
     return measure(graph, turned, quantised, windows, progress)
 

@@ -6,7 +6,7 @@
 An optimised HAR has the members that a HEF has as resources, in their order, and beside them:
 
     statistics.json   of each quantised value: bits, what its range covers, the share of what was seen beyond it
-    calibration.txt   the text it was calibrated with, if not the built-in one; adapters are calibrated with it too
+    calibration.txt   as much of the text as it was calibrated with, if not the built-in one; serves adapters too
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from hollama.compiler.float_weights import FloatWeights
 from hollama.compiler.parsed import noted, parsed_members
 from hollama.compiler.pipeline import CompileSettings, Progress, check_weights, naming, open_checkpoint, optimise
 from hollama.compiler.provenance import Step, digests, step, text_digest
+from hollama.compiler.tokenizers import open_tokenizer
 from hollama.errors import CompileError
 from hollama.formats.files import Content
 from hollama.formats.har import OPTIMISED, PARSED, Har, HarInvalid, is_har, to_json, write_har
 from hollama.formats.hef import write_hef
 from hollama.formats.hef_groups import NetworkGroup
-from hollama.formats.package import read_info
+from hollama.formats.package import read_info, read_tokenizer
 from hollama.formats.package_weights import network_groups, read_model
 
 STATISTICS, CALIBRATION = "statistics.json", "calibration.txt"
@@ -57,7 +58,7 @@ def optimise_stage(source: Path, target: Path, settings: CompileSettings, progre
     history = [*_history(source), step("optimize", settings=_told(settings))]
     members: dict[str, Content] = {**model.resources, STATISTICS: to_json(model.statistics)}
     if settings.calibration:
-        members[CALIBRATION] = settings.calibration.encode()
+        members[CALIBRATION] = model.calibration.encode()
     progress("writing archive", 0, 0)
     write_har(target, stage=OPTIMISED, members=members, groups=_plain(model.groups), history=history)
 
@@ -79,6 +80,7 @@ def add_stage(source: Path, target: Path, settings: CompileSettings, progress: P
 def compile_stage(source: Path, target: Path, settings: CompileSettings, progress: Progress) -> Sequence[QuantisedFile]:
     """An optimised HAR to a HEF, with the settings' adapters added. Raises as `optimise_stage` does."""
     with open_optimised(source) as har:
+        open_tokenizer(read_tokenizer(har))
         resources: dict[str, Content] = {name: har.resources[name] for name in har.resources}
         groups = groups_of(har)
         adapters: Sequence[QuantisedFile] = ()

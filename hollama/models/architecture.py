@@ -117,21 +117,33 @@ def head_size(hidden: int, heads: int) -> int:
 
 
 def frequencies(config: Config, head_dim: int) -> NDArray[np.float32]:
-    """Rotary frequencies (head_dim / 2,), with linear and Llama 3 scaling. In float64 until the last rounding."""
-    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    """Rotary frequencies (head_dim / 2,), with linear and Llama 3 scaling. In float64 until the last rounding.
+
+    Raises CompileError for settings that give any that are not finite and positive.
+    """
+    rope = section(config, "rope_parameters") or section(config, "rope_scaling")
     base = number(config, "rope_theta", 0.0) or number(rope, "rope_theta", 10000.0)
-    theta = base ** (-np.arange(0, head_dim, 2, dtype=np.float64) / head_dim)
-    factors = config.get("rope_factors")
+    with np.errstate(all="ignore"):  # whatever comes of it is looked at in the end
+        theta = base ** (-np.arange(0, head_dim, 2, dtype=np.float64) / head_dim)
+        found = _scaled(theta, config.get("rope_factors"), rope).astype(np.float32)
+    if not (np.isfinite(found) & (found > 0)).all():
+        raise CompileError(f'config: a "rope_theta" of {base:g} and its scaling give no positive rotary frequencies')
+    return found
+
+
+def _scaled(theta: NDArray[np.float64], factors: object, rope: Config) -> NDArray[np.float64]:
     if factors is not None:
-        return (theta / np.asarray(factors, np.float64)).astype(np.float32)
+        if not isinstance(factors, np.ndarray) or factors.shape != theta.shape:
+            raise CompileError(f"the factors of the rotary frequencies are not {len(theta)} numbers")
+        return theta / factors.astype(np.float64)
     kind = rope.get("rope_type") or rope.get("type") or "default"
     if kind == "linear":
-        theta = theta / number(rope, "factor", 1.0)
-    elif kind == "llama3":
-        theta = _llama3(theta, rope)
-    elif kind != "default":
+        return theta / number(rope, "factor", 1.0)
+    if kind == "llama3":
+        return _llama3(theta, rope)
+    if kind != "default":
         raise CompileError(f'rotary scaling "{kind}" is not supported; there are default, linear and llama3')
-    return theta.astype(np.float32)
+    return theta
 
 
 def _llama3(theta: NDArray[np.float64], rope: Config) -> NDArray[np.float64]:
@@ -143,11 +155,19 @@ def _llama3(theta: NDArray[np.float64], rope: Config) -> NDArray[np.float64]:
     return theta * (blend + (1 - blend) / factor)
 
 
+def section(config: Config, key: str) -> Config:
+    """An object within a config, empty if there is none. Raises CompileError."""
+    value = config.get(key) or {}
+    if not isinstance(value, Mapping):
+        raise CompileError(f'config: "{key}" is {value!r:.50}, expected an object')
+    return value
+
+
 def count(config: Config, key: str, default: int | None = None) -> int:
     value = config.get(key)
     value = default if value is None else value
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= 1 << 24:
-        raise CompileError(f'config: "{key}" is {value!r}, expected a positive whole number')
+        raise CompileError(f'config: "{key}" is {value!r:.50}, expected a positive whole number')
     return value
 
 
@@ -156,5 +176,5 @@ def number(config: Config, key: str, default: float) -> float:
     if value is None:
         return default
     if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < 1e12:
-        raise CompileError(f'config: "{key}" is {value!r}, expected a number')
+        raise CompileError(f'config: "{key}" is {value!r:.50}, expected a number')
     return float(value)

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hollama.errors import CompileError
 from hollama.ir.graph import Graph, Node
+
+_MOST_LAYERS = 1000  # the largest known models have 126
 
 
 @dataclass(frozen=True)
 class DecoderShape:
-    """The sizes of a decoder, or of an encoder.
+    """The sizes of a decoder, or of an encoder. Raises CompileError for more layers than any model has, or a wild eps.
 
     `theta` holds head_dim / 2 positive rotary frequencies (radians a position), float32.
     """
@@ -32,6 +35,12 @@ class DecoderShape:
     output_bias: bool = False
     mlp_bias: bool = False
     qk_norm: bool = False
+
+    def __post_init__(self) -> None:
+        if self.layers > _MOST_LAYERS:
+            raise CompileError(f"a model of {self.layers} layers; expected {_MOST_LAYERS} at most")
+        if not 0 <= self.eps < 1:
+            raise CompileError(f"the norms' epsilon is {self.eps:g}; expected a small number, from 0 to below 1")
 
     @property
     def signed_theta(self) -> NDArray[np.float32]:

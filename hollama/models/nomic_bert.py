@@ -3,7 +3,7 @@
 from functools import partial
 
 from hollama.errors import CompileError
-from hollama.models.architecture import Architecture, Config, GgufNames, count, frequencies, head_size, number
+from hollama.models.architecture import Architecture, Config, GgufNames, count, frequencies, head_size, number, section
 from hollama.models.decoder import DecoderShape
 from hollama.models.encoder import EncoderNames, build_encoder
 
@@ -63,7 +63,7 @@ def shape(config: Config) -> DecoderShape:
     heads, hidden = count(config, "num_attention_heads"), count(config, "hidden_size")
     head_dim = head_size(hidden, heads)
     bias = config.get("attention_bias") is True
-    base = number(config.get("rope_parameters") or {}, "rope_theta", 1000.0)
+    base = number(section(config, "rope_parameters"), "rope_theta", 1000.0)
     return DecoderShape(
         vocab=count(config, "vocab_size"),
         hidden=hidden,

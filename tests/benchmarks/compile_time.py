@@ -26,8 +26,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 from versus.weights import SHAPES, Shape, words, write_gguf
 
-from hollama.compiler.checkpoint import open_tokenizer
 from hollama.compiler.pipeline import open_checkpoint
+from hollama.compiler.tokenizers import open_tokenizer
 from hollama.kernels import products
 
 WINDOW = 2048

@@ -1,9 +1,14 @@
 """Checkpoint in, package out: what is in it, and that the quantised model still says what the float one did."""
 
+import json
+import os
 from dataclasses import replace
 
+import hypothesis
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hollama.compiler import CompileSettings, compile_checkpoint
 from hollama.compiler.calibration import DEFAULT_TEXT
@@ -17,8 +22,10 @@ from hollama.ir.floating import FloatArithmetic
 from hollama.ir.interpreter import Segment, run
 from hollama.ir.quantised import QuantisedArithmetic
 from hollama.kernels import golden
+from hollama.models.architecture import frequencies
 from hollama.models.table import ARCHITECTURES
 from tests.checkpoints import CHATML, byte_tokenizer, random_checkpoint
+from tests.formats.format_damage import only
 
 SETTINGS = CompileSettings(context=128, group_size=32, rotates=False, gptq=False)
 
@@ -111,7 +118,7 @@ def test_a_text_too_short_to_calibrate_with_is_refused(tmp_path):
         compile_checkpoint(folder, tmp_path / "model.hef", CompileSettings(calibration="short"), quiet)
 
 
-@pytest.mark.parametrize(("group_size", "scales"), [(0, 1), (32, 2), (64, 1), (256, 1)])
+@pytest.mark.parametrize(("group_size", "scales"), [(0, 1), (32, 2), (64, 1), (256, 1), (64 * 10**9, 1)])
 def test_group_sizes_need_not_fill_the_row(tmp_path, group_size, scales):
     folder = random_checkpoint(tmp_path / "checkpoint", intermediate_size=86)
     compile_checkpoint(folder, tmp_path / "model.hef", CompileSettings(group_size=group_size), quiet)
@@ -125,6 +132,13 @@ def test_a_group_size_that_cannot_be_packed_is_refused(tmp_path, group_size):
     folder = random_checkpoint(tmp_path / "checkpoint")
     with pytest.raises(CompileError, match="multiple of 64"):
         compile_checkpoint(folder, tmp_path / "model.hef", CompileSettings(group_size=group_size), quiet)
+
+
+@pytest.mark.parametrize("changes", [{"context": 1}, {"trained": 1}])
+def test_a_context_of_one_token_is_refused(tmp_path, changes):
+    folder = random_checkpoint(tmp_path / "checkpoint", max_position_embeddings=changes.get("trained", 256))
+    with pytest.raises(CompileError, match="a context of 1 tokens; expected 2 or more"):
+        compile_checkpoint(folder, tmp_path / "model.hef", CompileSettings(context=changes.get("context", 64)), quiet)
 
 
 def test_a_query_range_that_kernels_do_not_know_is_refused(tmp_path):
@@ -165,12 +179,30 @@ def _drop_weight(folder):
     (folder / "config.json").write_text(config.replace('"num_hidden_layers": 2', '"num_hidden_layers": 3'))
 
 
+def _change(name, **changes):
+    """Other values in one of the folder's JSON files."""
+
+    def change(folder):
+        plain = json.loads((folder / name).read_text())
+        (folder / name).write_text(json.dumps(plain | changes))
+
+    return change
+
+
+_TEMPLATES = [{"name": [], "template": "x"}, {"name": "default", "template": "\ud800"}]
+_WORDS = {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "?"}
 BROKEN = {
     "no config.json": lambda folder: (folder / "config.json").unlink(),
     "is no JSON": lambda folder: (folder / "config.json").write_text("{"),
     "unsupported architecture": lambda folder: random_checkpoint(folder, architectures=["MambaForCausalLM"]),
     'no weight "model.layers.2.input_layernorm.weight"': _drop_weight,
     "do not fit|does not fit": lambda folder: random_checkpoint(folder, vocab_size=40),
+    "of 16777216 layers; expected 1000": _change("config.json", num_hidden_layers=1 << 24),
+    "epsilon is 16; expected a small": _change("config.json", rms_norm_eps=16),
+    "rope_scaling.* is 'x', expected an object": _change("config.json", rope_scaling="x"),
+    "tokenizer_config.json is no JSON.*surrogates": _change("tokenizer_config.json", chat_template=_TEMPLATES),
+    "chat_template.jinja is not UTF-8": lambda folder: (folder / "chat_template.jinja").write_bytes(b"\xff"),
+    "the tokenizer cannot encode a text": _change("tokenizer.json", model=_WORDS, added_tokens=[]),
     "expected a positive whole number": lambda folder: (folder / "config.json").write_text(
         '{"architectures": ["LlamaForCausalLM"], "hidden_size": -4}'
     ),
@@ -184,6 +216,45 @@ def test_a_broken_checkpoint_is_refused_and_leaves_nothing(tmp_path, message):
     with pytest.raises(CompileError, match=message):
         compile_checkpoint(folder, tmp_path / "model.hef", SETTINGS, quiet)
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
+
+
+def test_a_template_is_found_by_its_name(tmp_path):
+    folder = random_checkpoint(tmp_path / "checkpoint")
+    templates = [{"name": [], "template": "x"}, {"name": "default", "template": "found"}, {"name": "rag"}, 3]
+    _change("tokenizer_config.json", chat_template=templates)(folder)
+    assert open_checkpoint(folder).chat_template == "found"
+
+
+def test_a_pipe_is_no_checkpoint(tmp_path):
+    os.mkfifo(tmp_path / "x")
+    with pytest.raises(CompileError, match="x: no such file or folder"):
+        open_checkpoint(tmp_path / "x")
+
+
+@pytest.mark.filterwarnings("error")
+@hypothesis.settings(max_examples=200, deadline=None)
+@given(st.sampled_from(sorted(ARCHITECTURES)), st.data())
+def test_a_config_of_any_nonsense_has_a_sound_shape_or_is_refused(architecture, data):
+    nonsense = st.none() | st.booleans() | st.integers() | st.floats() | st.just("x") | st.just([1, 2]) | st.just({})
+    numbers = st.sampled_from([0, -3.0, 1e-300, 1e11, 5, 1 << 24])
+    kinds = {"rope_type": st.sampled_from(["linear", "llama3", "default", []])}
+    scales = ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings", "rope_theta")
+    rope = st.fixed_dictionaries({}, optional=kinds | dict.fromkeys(scales, numbers | nonsense))
+    keys = ["rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "num_hidden_layers", "n_layer", "rope_theta"]
+    parts = dict.fromkeys(keys, numbers | nonsense) | {"rope_factors": nonsense}
+    parts |= dict.fromkeys(("rope_parameters", "rope_scaling"), rope | nonsense)
+    sizes = {"vocab_size": 9, "hidden_size": 64, "intermediate_size": 64, "num_attention_heads": 4}
+    config = {**sizes, "num_hidden_layers": 2} | data.draw(st.fixed_dictionaries({}, optional=parts))
+    with only(CompileError):
+        shape = ARCHITECTURES[architecture].shape(config)
+        assert shape.layers <= 1000 and 0 <= shape.eps < 1 and np.isfinite(shape.theta).all()
+
+
+@pytest.mark.parametrize("factors", [np.ones(3), np.ones((1, 8)), np.zeros(8), np.full(8, np.nan), [1.0] * 8])
+def test_factors_of_frequencies_are_checked(factors):
+    assert frequencies({"rope_factors": np.full(8, 2, np.float32)}, 16)[0] == 0.5
+    with pytest.raises(CompileError, match="rotary frequencies"):
+        frequencies({"rope_factors": factors}, 16)
 
 
 def test_a_weight_beyond_all_sense_is_refused(tmp_path):

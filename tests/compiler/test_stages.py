@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hollama.compiler import CompileSettings, compile_package, read_adapter
+from hollama.compiler import CompileSettings, calibration, compile_package, read_adapter
 from hollama.compiler.parsed import MODEL, open_parsed
 from hollama.compiler.pipeline import open_checkpoint, read_weights
 from hollama.compiler.stages import add_stage, open_optimised, optimise_stage, parse
@@ -21,7 +21,7 @@ from hollama.formats.hef import Hef
 from hollama.formats.package import read_info
 from hollama.formats.safetensors import SafetensorsFile, open_folder, write_safetensors
 from hollama.models.table import ARCHITECTURES
-from tests.checkpoints import random_checkpoint
+from tests.checkpoints import byte_tokenizer, random_checkpoint
 from tests.formats.format_damage import only
 from tests.loras import random_lora
 
@@ -196,10 +196,10 @@ def test_a_har_of_another_version_is_refused(folder, tmp_path, source):
         compile_package(tmp_path / source, tmp_path / "m.hef", CompileSettings(), nothing)
 
 
-def forged(source: Path, target: Path, **members: bytes | None) -> Path:
+def forged(source: Path, target: Path, members: dict[str, bytes | None]) -> Path:
     """The same archive with other members, and checksums that agree; None drops one."""
     with Har.open(source) as har:
-        changed = {**har.resources, **{name.replace("_", "."): data for name, data in members.items()}}
+        changed = {**har.resources, **members}
         kept = {name: data for name, data in changed.items() if data is not None}
         write_har(target, stage=har.stage, members=kept, groups=har.groups, history=list(har.history))
     return target
@@ -211,14 +211,15 @@ def model(folder: Path) -> dict:
 
 
 SHAPES = {
-    "no member 'tokenizer.json'": {"tokenizer_json": None},
-    "no member 'weights.safetensors'": {"weights_safetensors": None},
-    "cannot be read": {"tokenizer_json": b"{}"},
-    "holds no object": {"model_json": b"[]"},
+    "no member 'tokenizer.json'": {"tokenizer.json": None},
+    "no member 'weights.safetensors'": {"weights.safetensors": None},
+    "cannot be read": {"tokenizer.json": b"{}"},
+    "holds no object": {"model.json": b"[]"},
     "unsupported architecture": {"architecture": "mamba"},
     "expected a positive whole number": {"heads": 0},
     "parse the checkpoint again": {"layers": 3},
-    "make no sense": {"layers": 1 << 20},
+    "expected 1000 at most": {"layers": 1 << 20},
+    "make no sense": {"heads": 3},
     "no token ids": {"stop_ids": [-1]},
     "finite numbers": {"theta": [0.5]},
     '"tied" is 3, expected bool': {"tied": 3},
@@ -231,7 +232,7 @@ def test_lies_in_a_parsed_har_are_named(folder, tmp_path, message):
     plain = model(folder)
     for place in (plain, plain["shape"], plain["special"]):
         place |= {key: changes.pop(key) for key in list(changes) if key in place}
-    path = forged(folder / "p.har", tmp_path / "x.har", **({"model_json": to_json(plain)} | changes))
+    path = forged(folder / "p.har", tmp_path / "x.har", {MODEL: to_json(plain)} | changes)
     with pytest.raises((CompileError, FormatError), match=f"x.har.*{message}"):
         open_parsed(path)
 
@@ -243,9 +244,49 @@ def test_a_model_with_any_nonsense_is_sound_or_refused(folder, tmp_path, data):
     place = data.draw(st.sampled_from([plain, plain["shape"], plain["special"]]))
     nonsense = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just([]) | st.just({})
     place[data.draw(st.sampled_from(sorted(place)))] = data.draw(nonsense)
-    path = forged(folder / "p.har", tmp_path / "x.har", model_json=to_json(plain))
+    path = forged(folder / "p.har", tmp_path / "x.har", {MODEL: to_json(plain)})
     with only(HollamaError):
         assert open_parsed(path).shape.vocab > 0
+
+
+@pytest.mark.parametrize("stage", [compile_package, add_stage])
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("tokenizer.json", b"{}", "tokenizer.json cannot be read"),
+        ("tokenizer.json", b"\xff", "tokenizer.json cannot be read"),
+        ("embeddings.bin", bytes(31), "embeddings.bin ends within a number, at 31 bytes"),
+        ("rope_theta_data.bin", bytes(63), "rope_theta_data.bin ends within a number"),
+    ],
+)
+def test_lies_in_an_optimised_har_are_named(folder, tmp_path, name, data, message, stage):
+    path = forged(folder / "q.har", tmp_path / "x.har", {name: data})
+    settings = adapters(folder, "one") if stage is add_stage else CompileSettings()
+    with pytest.raises(HollamaError, match=message):
+        stage(path, tmp_path / "y", settings, nothing)
+
+
+def test_a_har_keeps_as_much_of_a_long_text_as_was_used(folder, tmp_path, monkeypatch):
+    """Whatever follows changes no bit of the package."""
+    monkeypatch.setattr(calibration, "_PIECE", 100)
+    text = "It is a line.\n" * 100_000
+    for name in ("a", "b"):
+        settings = replace(SETTINGS, windows=8, window=64, calibration=text)
+        optimise_stage(folder / "base", tmp_path / name, settings, nothing)
+        compile_package(tmp_path / name, tmp_path / f"{name}.hef", CompileSettings(), nothing)
+        with open_optimised(tmp_path / name) as har:
+            text = bytes(har.resources["calibration.txt"]).decode()
+        assert 8 * 64 <= len(text) < 8 * 64 + 100 and text.endswith("line.\n")
+    assert (tmp_path / "a.hef").read_bytes() == (tmp_path / "b.hef").read_bytes()
+
+
+@given(st.text("ab \n", max_size=300), st.integers(1, 400))
+def test_the_beginning_of_a_text_has_the_tokens_of_the_whole(text, tokens):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(calibration, "_PIECE", 20)
+        used, found = calibration.beginning(byte_tokenizer(), text, tokens)
+    assert text.startswith(used) and found == byte_tokenizer().encode(used).ids
+    assert len(found) >= min(tokens, len(text)) and len(used) < tokens + 20
 
 
 def test_configurations_that_contradict_the_graph_are_refused(folder, tmp_path):

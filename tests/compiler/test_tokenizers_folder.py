@@ -166,6 +166,32 @@ def test_a_panic_of_the_library_is_an_error(tmp_path: Path) -> None:
         from_folder(tmp_path)
 
 
+def chain(kind: str, steps: int, **step: Any) -> dict[str, Any]:
+    return {"type": "Sequence", kind: [step] * steps}
+
+
+SPACES = {"type": "Replace", "pattern": {"Regex": " +"}, "content": "\u2581"}
+NOTHING = {"type": "Replace", "pattern": {"String": ""}, "content": "x" * 20}
+BYTES = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
+LENGTHENING = {
+    "nothing by much": ("normalizer", chain("normalizers", 6, **NOTHING)),
+    "expressions": ("normalizer", chain("normalizers", 9, **SPACES)),
+    "a letter by many": ("decoder", SPACES | {"pattern": {"String": "a"}, "content": "b" * 257}),
+    "bytes by characters": ("pre_tokenizer", chain("pretokenizers", 30, **BYTES)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("bomb", LENGTHENING)
+def test_texts_do_not_grow_beyond_all_memory(tmp_path: Path, bomb: str) -> None:
+    part, value = LENGTHENING[bomb]
+    plain = json.loads(from_folder(write(tmp_path)))
+    (tmp_path / "tokenizer.json").write_text(json.dumps(plain | {part: value}))
+    with pytest.raises(CompileError, match=r"tokenizer\.json may make a text .* times as long; expected 256 at most"):
+        from_folder(tmp_path)
+    (tmp_path / "tokenizer.json").write_text(json.dumps(plain | {"normalizer": chain("normalizers", 4, **SPACES)}))
+    assert from_folder(tmp_path)
+
+
 NAMES = ("tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt", "tokenizer_config.json", "added_tokens.json")
 
 

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tokenizers import AddedToken, Tokenizer, normalizers
+from tokenizers import AddedToken, normalizers
 
-from hollama.compiler.tokenizers.assemble import MAX_ID, added_token, check_token, library_errors
+from hollama.compiler.tokenizers.assemble import MAX_ID, added_token, check_token
 from hollama.compiler.tokenizers.byte_level import byte_level, parse_merges
 from hollama.compiler.tokenizers.families import GPT2, LLAMA3, QWEN2, Family
+from hollama.compiler.tokenizers.opening import open_tokenizer
 from hollama.compiler.tokenizers.sentencepiece import ScoredToken, sentencepiece_bpe
 from hollama.compiler.tokenizers.wordpiece import wordpiece
 from hollama.errors import CompileError
@@ -32,7 +33,9 @@ def from_folder(folder: Path) -> bytes:
     tokenizer.model, OSError.
     """
     if (folder / "tokenizer.json").is_file():
-        return _ready_made(_read(folder / "tokenizer.json"))
+        data = _read(folder / "tokenizer.json")
+        open_tokenizer(data)
+        return data
     if (folder / "tokenizer.model").is_file():
         return _sentencepiece(folder)
     if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
@@ -40,12 +43,6 @@ def from_folder(folder: Path) -> bytes:
     if (folder / "vocab.txt").is_file():
         return _wordpiece(folder)
     raise CompileError(f"{folder}: no tokenizer.json, no tokenizer.model, no vocab.json with merges.txt, no vocab.txt")
-
-
-def _ready_made(data: bytes) -> bytes:
-    with library_errors("tokenizer.json is damaged"):
-        Tokenizer.from_str(data.decode())
-    return data
 
 
 def _sentencepiece(folder: Path) -> bytes:
