@@ -27,7 +27,8 @@ _T = TypeVar("_T")
 
 _Stream = IO[bytes] | gzip.GzipFile  # which calls itself no such thing
 
-_LARGEST = 256 << 20  # bytes of a file, unpacked
+_LARGEST = 256 << 20  # bytes of a file of rows, unpacked
+_LARGEST_TEXT = 64 << 20  # bytes of one that is encoded in one piece
 _LARGEST_JSON = 32 << 20  # characters that are read at once: objects take up to thirty times the memory of their text
 _MOST_ROWS = 1 << 20
 _UNPACK: Mapping[str, Callable[[Path], _Stream]] = {".bz2": bz2.BZ2File, ".gz": gzip.GzipFile, ".xz": lzma.LZMAFile}
@@ -62,7 +63,7 @@ class FileSource:
         return bounded((row for path in self._files(split) for row in read_rows(path)), self.path)
 
     def text(self, split: str) -> str:
-        return "".join(read_text(path) for path in self._files(split))
+        return "".join(read_text(path, _LARGEST_TEXT) for path in self._files(split))
 
     def has(self, split: str) -> bool:
         return self.path.is_dir() and bool(self._named(split))
@@ -135,17 +136,17 @@ def bounded(rows: Iterable[_T], path: Path) -> Iterator[_T]:
         yield row
 
 
-def read_text(path: Path) -> str:
-    """A file's text, unpacked if its name ends in .gz, .bz2 or .xz. Raises EvaluationError."""
+def read_text(path: Path, most: int = _LARGEST) -> str:
+    """A file's text of at most so many bytes, unpacked if its name ends in .gz, .bz2 or .xz. Raises EvaluationError."""
     if path.exists() and not path.is_file():  # a pipe would block, and data is read more than once
         raise EvaluationError(f"{path} is no regular file; name one")
     try:
         with _UNPACK.get(path.suffix, _open)(path) as stream:
-            data = stream.read(_LARGEST + 1)
+            data = stream.read(most + 1)
     except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise EvaluationError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
-    if len(data) > _LARGEST:
-        raise EvaluationError(f"{path} holds more than {_LARGEST >> 20} MiB; cut it")
+    if len(data) > most:
+        raise EvaluationError(f"{path} holds more than {most >> 20} MiB; cut it")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -178,7 +179,8 @@ def texts(row: Row, name: str, count: int, where: str) -> list[str]:
 
 
 def _json_lines(path: Path, text: str) -> Iterator[Row]:
-    for number, line in enumerate(re.finditer(r"(?m)^.*$", text), 1):  # one after the other, unlike `split`
+    lines = re.finditer(r".*\n|.+", text)  # one after the other, unlike `split`
+    for number, line in enumerate(bounded(lines, path), 1):
         if line[0].strip():
             row = _json(path, number, line[0])
             if not isinstance(row, dict):

@@ -89,10 +89,12 @@ def test_packed_files(ending, pack, tmp_path):
 
 
 def test_a_file_too_large_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("hollama.evaluate.data._LARGEST", 10)
+    monkeypatch.setattr("hollama.evaluate.data._LARGEST_TEXT", 10)
     (tmp_path / "a.txt").write_text("x" * 11)
-    with pytest.raises(EvaluationError, match="cut it"):
-        read_text(tmp_path / "a.txt")
+    assert read_text(tmp_path / "a.txt") == "x" * 11
+    for read in (lambda path: read_text(path, 10), lambda path: FileSource(path).text("test")):
+        with pytest.raises(EvaluationError, match="holds more than 0 MiB; cut it"):
+            read(tmp_path / "a.txt")
 
 
 @pytest.mark.parametrize(
@@ -111,6 +113,15 @@ def test_more_items_than_memory_holds_are_refused(task, name, text, tmp_path, co
     (tmp_path / name).write_text(text * (task == "mmlu") + row * 4)
     with pytest.raises(EvaluationError, match="holds more than 3 items; cut it"):
         TASKS[task].read(FileSource(tmp_path / name), coder)
+
+
+def test_blank_lines_count_as_items(tmp_path, monkeypatch):
+    monkeypatch.setattr("hollama.evaluate.data._MOST_ROWS", 3)
+    (tmp_path / "a.jsonl").write_text('\n\n{"text": "a cat"}')
+    assert list(read_rows(tmp_path / "a.jsonl")) == [{"text": "a cat"}]
+    (tmp_path / "a.jsonl").write_text('\n\n{"text": "a cat"}\n\n')
+    with pytest.raises(EvaluationError, match="holds more than 3 items; cut it"):
+        list(read_rows(tmp_path / "a.jsonl"))
 
 
 def test_c4_reads_no_more_rows_than_it_needs(tmp_path, coder):
