@@ -15,6 +15,7 @@ from hollama.cli.report_text import lines
 from hollama.errors import UsageError
 from hollama.formats.files import atomic_write
 from hollama.formats.har import is_har
+from hollama.formats.hef_container import is_hef
 
 if TYPE_CHECKING:
     from hollama.compiler.adapters import AdapterFile, QuantisedFile
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from hollama.compiler.report import Report
 
 Step = Callable[[str, int, int], None]
+_MOST_TEXT = 1 << 26  # characters of a text; more would not be used
 _KINDS = {".har": "a HAR", ".hef": "a package"}
 
 
@@ -166,10 +168,8 @@ def check_target(target: Path, kind: str, *sources: Path | None) -> None:
 
 def _is_part(target: Path, source: Path) -> bool:
     """Whether a file is the source, or lies in it; what was compiled before and put there is none of it."""
-    from hollama.compiler.package import is_package
-
     inside = source.is_dir() and target.resolve().is_relative_to(source.resolve())
-    return target.samefile(source) or (inside and not is_har(target) and not is_package(target))
+    return target.samefile(source) or (inside and not is_har(target) and not is_hef(target))
 
 
 def adapter_word(text: str) -> tuple[str, Path]:
@@ -184,7 +184,8 @@ def text_of(arguments: argparse.Namespace) -> str | None:
     if arguments.calibration is None:
         return None
     try:
-        text = str(arguments.calibration.read_text("utf-8"))
+        with arguments.calibration.open(encoding="utf-8") as file:
+            text = str(file.read(_MOST_TEXT))
     except (OSError, ValueError) as error:
         raise UsageError(f"--calibration: {arguments.calibration} is no text file ({error})") from error
     if not text.strip():

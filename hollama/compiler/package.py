@@ -12,7 +12,7 @@ from hollama.compiler.pipeline import CompileSettings, Progress, compile_checkpo
 from hollama.compiler.stages import compile_stage, is_optimised
 from hollama.errors import CompileError
 from hollama.formats.hef import Hef, write_hef
-from hollama.formats.hef_container import MAGIC
+from hollama.formats.hef_container import is_hef
 
 
 def compile_package(
@@ -22,7 +22,7 @@ def compile_package(
 
     The target is written atomically. Raises CompileError, FormatError.
     """
-    if is_package(source):
+    if is_hef(source):
         return _add(source, target, settings, progress)
     if is_optimised(source):
         return compile_stage(source, target, settings, progress)
@@ -36,13 +36,6 @@ def compile_package(
         return _add(base, target, settings, progress)
     finally:
         base.unlink(missing_ok=True)
-
-
-def is_package(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(4) == MAGIC.to_bytes(4, "big")
 
 
 def _check(source: Path, adapters: Sequence[AdapterFile]) -> None:

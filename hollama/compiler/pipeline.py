@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +31,7 @@ from hollama.formats.files import Content
 from hollama.formats.gguf import NotAGguf
 from hollama.formats.har import is_har
 from hollama.formats.hef import CONFIG, TOKENIZER, NetworkGroup, write_hef
+from hollama.formats.hef_container import is_hef
 from hollama.formats.package import FORMAT
 from hollama.formats.package_weights import Origin, model_resources, network_groups
 from hollama.ir.floating import FloatArithmetic
@@ -100,6 +101,7 @@ def optimise(checkpoint: Checkpoint, settings: CompileSettings, progress: Progre
     if context < 2:
         raise CompileError(f"a context of {context} tokens; expected 2 or more, one to read and one to write")
     graph, sources = checkpoint.architecture.build(checkpoint.shape)
+    teach = _finetuner() if settings.finetuning and graph.generates else None
     origin = origin_of(checkpoint, graph, sources)
     weights: Mapping[str, F32] = FloatWeights(graph, sources, checkpoint)
     count = check_weights(weights, progress)
@@ -112,10 +114,10 @@ def optimise(checkpoint: Checkpoint, settings: CompileSettings, progress: Progre
         weights, origin = _rotated(graph, weights, scales, origin, settings.seed)
     quantiser = Quantiser(graph, weights, checkpoint.shape.signed_theta, recipe_of(graph, settings), windows)
     quantised = quantiser.run(progress)
-    if settings.finetuning and graph.generates:
+    if teach:
         texts, more = _texts(checkpoint, graph, settings) if settings.calibration else (windows, text)
         text = max(text, more, key=len)
-        quantised = _finetuned(graph, weights, quantised, texts, settings, progress)
+        quantised = teach(graph, weights, quantised, texts, settings.finetuning, settings.seed, progress)
     chunk = min(settings.prefill_chunk, context) if graph.generates else context
     resources: dict[str, Content] = {
         TOKENIZER: checkpoint.tokenizer,
@@ -140,19 +142,13 @@ def _texts(checkpoint: Checkpoint, graph: Graph, settings: CompileSettings) -> t
     return calibration_windows(checkpoint, graph, replace(settings, window=_FINETUNED, windows=most))
 
 
-def _finetuned(
-    graph: Graph,
-    weights: Mapping[str, F32],
-    quantised: QuantisedWeights,
-    windows: Sequence[Sequence[int]],
-    settings: CompileSettings,
-    progress: Progress,
-) -> QuantisedWeights:
+def _finetuner() -> Callable[..., QuantisedWeights]:
+    """Before the long work that comes first. Raises CompileError."""
     try:
         from hollama.compiler.finetune import finetune
     except ImportError as error:
         raise CompileError(f"finetuning needs torch ({error}): pip install 'hollama[finetune]'") from None
-    return finetune(graph, weights, quantised, windows, settings.finetuning, settings.seed, progress)
+    return finetune
 
 
 def origin_of(checkpoint: Checkpoint, graph: Graph, sources: Mapping[str, Fused]) -> Origin:
@@ -170,6 +166,8 @@ def open_checkpoint(source: Path) -> Checkpoint:
         return open_huggingface(source)
     if is_har(source):
         return open_parsed(source)
+    if is_hef(source):
+        raise CompileError(f"{source} is a compiled package already; expected {_CHECKPOINTS}")
     if not source.is_file():
         raise CompileError(f"{source}: no such file or folder; expected {_CHECKPOINTS}")
     try:

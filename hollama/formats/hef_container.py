@@ -21,6 +21,7 @@ import hashlib
 import struct
 import zlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import xxhash
 
@@ -67,6 +68,14 @@ class Container:
     def zero_point(self) -> int:
         """Where external resources count from."""
         return int(self.ccws.start)
+
+
+def is_hef(path: Path) -> bool:
+    """Whether a file begins as a HEF does, of whatever version."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(4) == MAGIC.to_bytes(4, "big")
 
 
 def read_container(data: memoryview) -> Container:

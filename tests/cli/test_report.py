@@ -57,6 +57,12 @@ def test_three_forms_lie_in_the_folder(folder: Path) -> None:
     assert plain["measured"]["whole"]["snr"] > 3 and plain["history"][1]["settings"]["gptq"] is False
 
 
+def test_a_package_gets_adapters_otherwise(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compile", str(folder / "q.har"), str(folder / "m.hef")]) == 0
+    assert main(["add-lora", str(folder / "m.hef"), "a=lora", "-o", str(folder / "m.har")]) == 1
+    assert f"hollama compile {folder / 'm.hef'} -o {folder / 'm.hef'} --adapter a=lora" in capsys.readouterr().err
+
+
 def test_compile_reports_too(folder: Path) -> None:
     words = ["compile", str(folder / "base"), str(folder / "m.hef"), "--context", "64", "--effort", "quick"]
     assert main([*words, "--progress", "json", "--report", str(folder / "compiled")]) == 0

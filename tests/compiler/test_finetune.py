@@ -9,7 +9,7 @@ import pytest
 
 from hollama.compiler import CompileSettings, compile_checkpoint
 from hollama.compiler.calibration import DEFAULT_TEXT
-from hollama.compiler.pipeline import open_checkpoint, read_weights
+from hollama.compiler.pipeline import open_checkpoint, optimise, read_weights
 from hollama.errors import CompileError
 from hollama.formats.hef import Hef
 from hollama.formats.package_weights import read_model
@@ -116,5 +116,7 @@ def test_without_torch_it_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.delitem(sys.modules, "hollama.compiler.finetune")
     monkeypatch.delitem(sys.modules, "hollama.compiler.differentiable")
+    checkpoint, steps = open_checkpoint(random_checkpoint(tmp_path / "base")), []
     with pytest.raises(CompileError, match=r"pip install 'hollama\[finetune\]'"):
-        models(tmp_path, "qwen2", finetuning=1)
+        optimise(checkpoint, replace(SETTINGS, finetuning=1), lambda *step: steps.append(step))
+    assert not steps, "before the long work"

@@ -177,6 +177,7 @@ REFUSALS = {
     ),
     "was only parsed": lambda folder, to: add_stage(folder / "p.har", to, adapters(folder, "one"), nothing),
     "different names": lambda folder, to: add_stage(folder / "two.har", to, adapters(folder, "one"), nothing),
+    "is a compiled package already": lambda folder, to: parse(folder / "m.hef", to, nothing),
     "no tar archive": lambda folder, to: add_stage(folder / "m.hef", to, adapters(folder, "one"), nothing),
 }
 

@@ -42,14 +42,18 @@ def text(write) -> Path:
     return write("text.txt", "".join(TEXT.format(n) for n in range(99)))
 
 
-def test_a_killed_run_goes_on_where_it_ended(package, text, tmp_path):
+ENDS = [(signal.SIGKILL, -9, ""), (signal.SIGINT, 130, "goes on from there")]
+
+
+@pytest.mark.parametrize(("sent", "code", "said"), ENDS)
+def test_a_killed_run_goes_on_where_it_ended(package, text, tmp_path, sent, code, said):
     results = tmp_path / "results.jsonl"
     more = ("--results", str(results), "--batch", "1")
     slow = {**os.environ, "HOLLAMA_KERNELS": "numpy"}
-    running = subprocess.Popen(command(package, text, *more), stderr=subprocess.DEVNULL, env=slow)
+    running = subprocess.Popen(command(package, text, *more), stderr=subprocess.PIPE, env=slow, text=True)
     until(lambda: results.exists() and results.read_bytes().count(b"\n") >= 5)
-    running.send_signal(signal.SIGKILL)
-    assert running.wait() == -signal.SIGKILL
+    running.send_signal(sent)
+    assert said in running.communicate()[1] and running.returncode == code
     before = results.read_bytes()
     kept = before[: before.rfind(b"\n") + 1]
     assert 5 <= kept.count(b"\n") < 100

@@ -11,6 +11,7 @@ from hollama.cli.compiling import adapter_word, adapters_of, add_calibration, ch
 from hollama.cli.human import human_bytes
 from hollama.cli.progress import progress
 from hollama.errors import UsageError
+from hollama.formats.hef_container import is_hef
 
 _NEXT = "`hollama compile` makes a package of it"
 
@@ -38,6 +39,9 @@ def run(arguments: argparse.Namespace) -> int:
     except argparse.ArgumentTypeError as error:
         raise UsageError(str(error)) from None
     check_target(arguments.output, ".har", *(path for _, path in named), arguments.calibration)
+    if is_hef(Path(source)):
+        again = f"hollama compile {source} -o {source} --adapter {adapters[0]}"
+        raise UsageError(f"{source} is a package, which another command gives adapters: {again}")
     chosen = adapters_of(named)
     settings = CompileSettings(calibration=text_of(arguments) or "", adapters=chosen)
     with progress(sys.stderr) as shown:

@@ -27,6 +27,7 @@ from hollama.cli.human import human_bytes
 from hollama.cli.progress import progress
 from hollama.cli.upload import talk_to
 from hollama.errors import HollamaError, UsageError
+from hollama.formats.hef_container import is_hef
 
 if TYPE_CHECKING:
     from hollama.compiler.adapters import QuantisedFile
@@ -82,17 +83,16 @@ def _print_step(status: str, completed: int, total: int) -> None:
 
 def _compile(arguments: argparse.Namespace, source: Path, target: Path, report: Report) -> Sequence[QuantisedFile]:
     from hollama.compiler import compile_package
-    from hollama.compiler.package import is_package
     from hollama.compiler.stages import is_optimised
 
-    replaceable = None if is_package(source) else source  # a package may grow in its place
+    replaceable = None if is_hef(source) else source  # a package may grow in its place
     check_target(target, ".hef", replaceable, *(path for _, path in arguments.adapter), arguments.calibration)
     check_folder(arguments.report)
     settings = settings_of(arguments, adapters_of(arguments.adapter))
     optimised = is_optimised(source)
     if optimised:
         _refuse_settings(arguments, source)
-    if arguments.report and (optimised or is_package(source)):
+    if arguments.report and (optimised or is_hef(source)):
         raise UsageError(f"--report compares with the checkpoint: hollama report {target} --float CHECKPOINT")
     done = compile_package(source, target, settings, report)
     reported(arguments, target, source, report)

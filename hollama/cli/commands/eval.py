@@ -84,8 +84,13 @@ def run(arguments: argparse.Namespace) -> int:
         _check_target(option, target)
     plan, plugins = _plan(arguments, _sources(arguments.tasks)), load_plugins()
     _check_apart(arguments.json, plan)
-    with progress(sys.stderr) as shown:
-        outcomes = evaluate(plan, plugins, lambda *step: shown.advance(*step, sizes=False))
+    try:
+        with progress(sys.stderr) as shown:
+            outcomes = evaluate(plan, plugins, lambda *step: shown.advance(*step, sizes=False))
+    except KeyboardInterrupt:
+        if plan.results:
+            print(f"\n{plan.results} keeps what was found; the same command goes on from there", file=sys.stderr)
+        raise
     measured = plan.subjects[-1].backend and not arguments.no_speed
     adapter = plan.subjects[-1].adapter
     adapted = f" with adapter {adapter}" if adapter else ""
