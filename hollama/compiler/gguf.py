@@ -32,6 +32,7 @@ _CONFIG = {
 }
 # Tokens that end a turn, which GGUF files of some families do not name as such.
 _STOP_NAMES = ("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|end|>", "</s>")
+_UNSET = 0xFFFFFFFF  # as an id; -1 as well
 _ROPE_FACTORS = "rope_freqs.weight"
 
 
@@ -129,7 +130,7 @@ def _special(metadata: Mapping[str, Any], add_bos: bool) -> SpecialTokens:
 
 def _token_id(metadata: Mapping[str, Any], name: str) -> int | None:
     value = metadata.get(f"tokenizer.ggml.{name}_token_id")
-    return int(value) if isinstance(value, int | np.integer) else None
+    return int(value) if isinstance(value, int | np.integer) and 0 <= value < _UNSET else None
 
 
 def _scalars(metadata: Mapping[str, Any]) -> dict[str, Any]:

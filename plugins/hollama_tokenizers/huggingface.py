@@ -17,6 +17,7 @@ from typing import Any
 from tokenizers import Tokenizer as Library
 
 from hollama.errors import FormatError
+from hollama.formats.tokenizer_json import check_growth
 from hollama.interfaces import TokenizerSpec
 
 _PARTS = ("normalizer", "pre_tokenizer", "decoder")
@@ -57,6 +58,7 @@ def open_json(data: bytes) -> HuggingFaceTokenizer:
     try:
         tree = json.loads(data)
         library = Library.from_str(data.decode())
+        check_growth(tree)
         library.no_truncation()
         library.no_padding()
         return HuggingFaceTokenizer(library, _speller(tree))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 from tokenizers.pre_tokenizers import ByteLevel
 
+from hollama.compiler.gguf import _special
 from hollama.compiler.tokenizers import from_gguf
 from hollama.errors import CompileError
 
@@ -260,3 +261,9 @@ def test_merges_are_sentencepiece(longer: list[str], text: str) -> None:
         f"{P}add_bos_token": False,
     }
     assert spelt(metadata, text) == joined_by_score(scores, text.replace(" ", "▁"))
+
+
+@pytest.mark.parametrize("unset", [-1, 0xFFFFFFFF])
+def test_an_id_that_is_unset_is_no_token_of_a_conversation(unset: int) -> None:
+    found = _special(words(bos_token_id=unset, eos_token_id=unset), add_bos=True)
+    assert found.bos_id is None and found.bos == "" and unset not in found.stop_ids

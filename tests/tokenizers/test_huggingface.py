@@ -146,6 +146,13 @@ def test_tokenizer_whose_pieces_are_unknown_is_refused():
         SPEC.open(library.to_str().encode())
 
 
+def test_texts_do_not_grow_beyond_all_memory():
+    library = Tokenizer.from_str(small().decode())
+    library.normalizer = normalizers.Sequence([normalizers.Replace("a", "a" * 40)] * 4)
+    with pytest.raises(FormatError, match=r"a text 1\.02e\+07 times as long"):
+        SPEC.open(library.to_str().encode())
+
+
 def test_pieces_of_wordpiece_stand_apart_unless_they_are_glued():
     library = Tokenizer(models.WordPiece({"a": 0, "##b": 1, "[UNK]": 2}, unk_token="[UNK]"))
     library.decoder = decoders.WordPiece()
