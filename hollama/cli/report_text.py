@@ -27,7 +27,7 @@ class Table:
 
 
 def headline(report: Report) -> list[str]:
-    """What it is, and in one line what quantisation cost it."""
+    """What it is, and what quantisation cost it."""
     info = report.info
     lines = [
         f"{report.name}: {info.architecture}, {human_number(info.parameter_count)} parameters, {info.quantization}, "
@@ -37,7 +37,8 @@ def headline(report: Report) -> list[str]:
         whole, tokens, compared = report.measured.whole, report.measured.tokens, report.measured.compared
         nats = f", {_nats(whole)} nats a token from the float model" if whole.kl is not None else ""
         of = "" if tokens == compared else f"{compared} of "
-        lines.append(f"{decibel(whole.snr)} of signal to noise at the output{nats}, on {of}{tokens} tokens")
+        lines.append(f"{decibel(whole.snr)} of signal to noise at the output{nats},")
+        lines.append(f"on {of}{tokens} tokens of {report.text}")
     return lines
 
 

@@ -35,6 +35,7 @@ class Report:
     info: PackageInfo
     sizes: Mapping[str, int]  # bytes, by resource
     measured: Measurement | None
+    text: str  # what it was measured on, in words
     calibrated: Sequence[Value]
     history: Sequence[Mapping[str, Any]]
 
@@ -49,7 +50,7 @@ class Report:
         measured = asdict(self.measured) if self.measured else None
         calibrated = [asdict(value) for value in self.calibrated]
         found = {"format": FORMAT, "name": self.name, "model": about, "sizes": dict(self.sizes), "measured": measured}
-        return found | {"calibrated": calibrated, "history": list(self.history)}
+        return found | {"text": self.text, "calibrated": calibrated, "history": list(self.history)}
 
 
 def report(package: Path, checkpoint: Path | None, text: str, progress: Progress) -> Report:
@@ -59,13 +60,17 @@ def report(package: Path, checkpoint: Path | None, text: str, progress: Progress
     """
     with open_optimised(package) if is_har(package) else Hef.open(package) as opened:
         har = opened if isinstance(opened, Har) else None
-        text = text or _calibration(har)
+        told = "the text given"
+        if not text:
+            text = _calibration(har)
+            told = "the text it was calibrated with" if text else "the built-in text"
         measured = None if checkpoint is None else _measure(opened, open_checkpoint(checkpoint), text, progress)
         return Report(
             name=package.name,
             info=read_info(opened),
             sizes={name: len(opened.resources.peek(name)) for name in opened.resources},
             measured=measured,
+            text=told,
             calibrated=_statistics(har) if har else (),
             history=har.history if har else (),
         )

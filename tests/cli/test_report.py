@@ -51,10 +51,15 @@ def found(folder: Path):
 def test_three_forms_lie_in_the_folder(folder: Path) -> None:
     text = (folder / "report" / "report.txt").read_text()
     assert text.startswith("q.har: qwen2, 91K parameters, W4A8KV8, context 64, ")
-    assert "Part by part" in text and "block 1" in text and "1.down" in text
+    assert "tokens of the built-in text" in text and "Part by part" in text and "block 1" in text and "1.down" in text
     plain = json.loads((folder / "report" / "report.json").read_text())
     assert [loss["name"] for loss in plain["measured"]["sources"]] == ["weights", "inputs", "attention", "embedding"]
     assert plain["measured"]["whole"]["snr"] > 3 and plain["history"][1]["settings"]["gptq"] is False
+
+
+def test_the_text_it_was_measured_on_is_named(folder: Path) -> None:
+    given = report(folder / "q.har", folder / "base", "Some words of another text. " * 20, lambda *_: None)
+    assert "tokens of the text given" in "\n".join(lines(given)) and given.as_json()["text"] == "the text given"
 
 
 def test_a_package_gets_adapters_otherwise(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
