@@ -103,7 +103,8 @@ def _clipped(figure: Any, measured: Measurement) -> None:
             [_number(value.snr) for value in found], [100 * value.clipped for value in found], label=f"{bits} bits"
         )
     for value in sorted(measured.values, key=lambda value: -value.clipped)[:_NAMED]:
-        axes.annotate(value.name, (_number(value.snr), 100 * value.clipped), fontsize=7)
+        axes.annotate(value.name, (_number(value.snr), 100 * value.clipped), (6, -2), textcoords="offset points",
+                      fontsize=7)  # fmt: skip
     axes.set(title="quantised values", xlabel="signal to noise, dB", ylabel="percent clipped")
     axes.legend(fontsize=7)
 
