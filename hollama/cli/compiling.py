@@ -47,7 +47,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         "--finetune",
         type=positive,
         metavar="N",
-        help="then let the model learn from the float one for N steps, such as 400; for small ones; needs torch",
+        help="then let the model learn from the float one for N steps, such as 1000; for small ones; needs torch",
     )
     parser.add_argument("--seed", type=_seed, metavar="N", help="of QuaRot's rotations [0]")
 
