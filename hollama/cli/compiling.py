@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hollama.compiler.report import Report
 
 Step = Callable[[str, int, int], None]
+RANGES = ("mse", "entropy", "percentile", "max")  # what `hollama.compiler.ranges` knows, which takes time to import
 _MOST_TEXT = 1 << 26  # characters of a text; more would not be used
 _KINDS = {".har": "a HAR", ".hef": "a package"}
 
@@ -36,6 +37,8 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--context", type=positive, metavar="N", help="tokens it holds, at most the model's own [2048]")
     parser.add_argument("--group-size", type=_group, metavar="N", help="weights a scale: 32, 64, 128 ..; 0: a row [64]")
     add_calibration(parser)
+    parser.add_argument("--ranges", choices=RANGES, help="how to choose what 8-bit inputs cover [mse]")
+    parser.add_argument("--cache-ranges", choices=RANGES, help="the same for keys and values [max]")
     parser.add_argument(
         "--effort",
         choices=("quick", "full"),
@@ -86,7 +89,7 @@ def settings_of(arguments: argparse.Namespace, adapters: tuple[AdapterFile, ...]
     """The compiler's settings; its own defaults stand for what was not given. Raises UsageError."""
     from hollama.compiler import CompileSettings
 
-    chosen = {name: getattr(arguments, name) for name in ("context", "group_size", "seed")}
+    chosen = {name: getattr(arguments, name) for name in ("context", "group_size", "ranges", "cache_ranges", "seed")}
     chosen |= {"calibration": text_of(arguments), "finetuning": arguments.finetune}
     full = arguments.effort != "quick"
     return CompileSettings(

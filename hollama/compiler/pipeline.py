@@ -24,6 +24,7 @@ from hollama.compiler.huggingface import open_huggingface
 from hollama.compiler.imagined import imagine
 from hollama.compiler.parsed import open_parsed
 from hollama.compiler.quantise import Quantiser, Recipe
+from hollama.compiler.ranges import METHODS
 from hollama.compiler.rotation import rotate, smoothing_scales
 from hollama.compiler.tokenizers import open_tokenizer
 from hollama.errors import CompileError, FormatError
@@ -58,6 +59,8 @@ class CompileSettings:
     adapters: tuple[AdapterFile, ...] = ()
     rotates: bool = True  # QuaRot
     gptq: bool = True  # round to nearest without it
+    ranges: str = "mse"  # of inputs: a method of `ranges.py`
+    cache_ranges: str = "max"  # of keys and values
     seed: int = 0  # of the rotation
     finetuning: int = 0  # steps of QFT, which needs torch
 
@@ -198,10 +201,14 @@ def calibration_windows(checkpoint: Checkpoint, graph: Graph, settings: CompileS
 
 
 def recipe_of(graph: Graph, settings: CompileSettings) -> Recipe:
-    """How to quantise a graph; the ranges of encoders cover everything."""
+    """How to quantise a graph; the ranges of encoders cover everything. Raises CompileError for an unknown method."""
+    for method in (settings.ranges, settings.cache_ranges):
+        if method not in METHODS:
+            raise CompileError(f'there is no way "{method}" to choose ranges; there are {", ".join(METHODS)}')
     if not graph.generates:
         return Recipe(ranges="max")
-    return Recipe(settings.group_size, GptqSettings() if settings.gptq else None)
+    gptq = GptqSettings() if settings.gptq else None
+    return Recipe(settings.group_size, gptq, settings.ranges, settings.cache_ranges)
 
 
 def statistics_of(quantiser: Quantiser) -> dict[str, Any]:

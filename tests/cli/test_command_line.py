@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from hollama.cli.compiling import RANGES
 from hollama.cli.main import COMMANDS, main, root_help
+from hollama.compiler.ranges import METHODS
 
 
 @pytest.fixture(autouse=True)
@@ -74,6 +76,10 @@ def test_errors(line: str, message: str, capsys: pytest.CaptureFixture[str]) -> 
     captured = capsys.readouterr()
     assert captured.err.startswith(f"Error: {message}")
     assert captured.out == ""
+
+
+def test_ways_to_choose_ranges_are_those_of_the_compiler() -> None:
+    assert sorted(RANGES) == sorted(METHODS)
 
 
 @pytest.mark.parametrize(

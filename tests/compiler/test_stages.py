@@ -114,6 +114,20 @@ def test_an_optimised_har_holds_what_the_whitepaper_lists(folder):
     assert all("numpy" in step["versions"] for step in (parsed, optimised, one, two))
 
 
+def test_how_ranges_are_chosen_is_a_setting(folder, tmp_path):
+    def width(name, **chosen):
+        optimise_stage(folder / "p.har", tmp_path / "x.har", replace(SETTINGS, **chosen), nothing)
+        with Har.open(tmp_path / "x.har") as har:
+            assert har.history[-1]["settings"].items() >= chosen.items()
+            of = json.loads(bytes(har.resources["statistics.json"]))[name]
+            return of["high"] - of["low"]
+
+    assert width("0.attention_norm", ranges="entropy") != width("0.attention_norm", ranges="max")
+    assert width("0.k_rope", cache_ranges="entropy") != width("0.k_rope", cache_ranges="max")
+    with pytest.raises(CompileError, match='no way "best" to choose ranges; there are max, percentile, mse, entropy'):
+        width("0.k_rope", ranges="best")
+
+
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_a_parsed_har_is_the_checkpoint(tmp_path, architecture):
     source = random_checkpoint(tmp_path / "c", architecture)

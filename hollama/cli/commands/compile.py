@@ -101,7 +101,7 @@ def _compile(arguments: argparse.Namespace, source: Path, target: Path, report: 
 
 def _refuse_settings(arguments: argparse.Namespace, source: Path) -> None:
     """What was chosen when the model was optimised cannot change any more."""
-    names = ["context", "group_size", "no_rotate", "no_gptq", "finetune", "seed"]
+    names = ["context", "group_size", "no_rotate", "no_gptq", "ranges", "cache_ranges", "finetune", "seed"]
     names += [] if arguments.progress == "json" else ["effort"]  # servers say it of whatever they compile
     names += [] if arguments.adapter else ["calibration"]
     chosen = [f"--{name.replace('_', '-')}" for name in names if getattr(arguments, name) not in (None, False)]
