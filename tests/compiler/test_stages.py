@@ -28,6 +28,7 @@ from tests.loras import random_lora
 SPECS = hollama_adapters.hollama_adapters()
 TEXT = "The quick brown fox jumps over the lazy dog. " * 20
 SETTINGS = CompileSettings(context=64, group_size=32, calibration=TEXT)
+QUICK = replace(SETTINGS, gptq=False, rotates=False)
 LORAS = ("one", "two")
 
 
@@ -115,17 +116,21 @@ def test_an_optimised_har_holds_what_the_whitepaper_lists(folder):
 
 
 def test_how_ranges_are_chosen_is_a_setting(folder, tmp_path):
-    def width(name, **chosen):
-        optimise_stage(folder / "p.har", tmp_path / "x.har", replace(SETTINGS, **chosen), nothing)
-        with Har.open(tmp_path / "x.har") as har:
-            assert har.history[-1]["settings"].items() >= chosen.items()
-            of = json.loads(bytes(har.resources["statistics.json"]))[name]
-            return of["high"] - of["low"]
+    def changed(**chosen):
+        """The values that have other ranges than everything that was seen."""
+        found = []
+        for choice in ({"ranges": "max", "cache_ranges": "max"} | chosen, {"ranges": "max", "cache_ranges": "max"}):
+            optimise_stage(folder / "p.har", tmp_path / "x.har", replace(QUICK, **choice), nothing)
+            with Har.open(tmp_path / "x.har") as har:
+                assert har.history[-1]["settings"].items() >= choice.items()
+                found.append(json.loads(bytes(har.resources["statistics.json"])))
+        return {name for name, of in found[0].items() if of != found[1][name]}
 
-    assert width("0.attention_norm", ranges="entropy") != width("0.attention_norm", ranges="max")
-    assert width("0.k_rope", cache_ranges="entropy") != width("0.k_rope", cache_ranges="max")
+    cached = {f"{block}.{name}" for block in range(2) for name in ("k_rope", "v")}
+    assert set() < changed(cache_ranges="mse") <= cached
+    assert changed(ranges="mse") and not changed(ranges="mse") & cached
     with pytest.raises(CompileError, match='no way "best" to choose ranges; there are max, percentile, mse, entropy'):
-        width("0.k_rope", ranges="best")
+        changed(ranges="best")
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
