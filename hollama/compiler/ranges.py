@@ -9,8 +9,8 @@ A histogram fills while values stream by; then a search decides what to cover an
                 TensorRT's calibration has it
 
 Of inputs, mse is best and everything worst, with little between them: stories260K calibrated on TinyStories has there a
-perplexity of 9.50 with mse, 9.52 with entropy, 9.54 with percentile and 9.57 with max (`hollama eval`, 60 windows). Keys
-and values are best with max: 9.50 instead of 9.52 with mse.
+perplexity of 9.50 with mse, 9.52 with entropy, 9.54 with percentile and 9.57 with max (`hollama eval`, 60 windows).
+Keys and values are best with max: 9.50 instead of 9.52 with mse.
 """
 
 from __future__ import annotations
