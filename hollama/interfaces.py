@@ -165,12 +165,16 @@ class LowRankPair:
 
 @dataclass(frozen=True)
 class AdapterSpec:
-    """A file format of LoRA adapters: `read` maps a checkpoint's weight names to their updates."""
+    """A file format of LoRA adapters: `read` maps a checkpoint's weight names to their updates.
+
+    `architecture` is GGUF's name of the model's that a file was made for, in formats that say it.
+    """
 
     name: str
     matches: Callable[[Path], bool]
     read: Callable[[Path], Mapping[str, LowRankPair]]
     help: str = ""
+    architecture: Callable[[Path], str | None] = lambda path: None
 
 
 # ── backends ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -46,6 +46,7 @@ class AdapterFile:
     name: str
     path: Path
     pairs: Mapping[str, LowRankPair]
+    architecture: str | None = None  # that it was made for, where the file says it
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,13 @@ def read_adapter(name: str, path: Path, specs: Iterable[AdapterSpec]) -> Adapter
     try:
         check_adapter_name(name)
         spec = next((spec for spec in kinds if spec.matches(path)), None)
-        pairs = spec.read(path) if spec else {}
+        pairs, made_for = (spec.read(path), spec.architecture(path)) if spec else ({}, None)
     except (FormatError, OSError) as error:
         raise CompileError(f"{path}: {error}") from error
     if spec is None:
         wrong = "no adapter" if path.exists() else "there is no such file or folder"
         raise CompileError(f'adapter "{name}", {path}: {wrong}; expected {", ".join(spec.help for spec in kinds)}')
-    return AdapterFile(name, path, pairs)
+    return AdapterFile(name, path, pairs, made_for)
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,9 @@ def attach(graph: Graph, origin: Origin, adapter: AdapterFile, architecture: Arc
 
     Raises CompileError for a weight that the model does not have, or has in another shape.
     """
+    if adapter.architecture not in (None, architecture.name):
+        made_for = f'made for the architecture "{adapter.architecture:.40}"'
+        raise CompileError(f'{adapter.path}: {made_for}, the model is "{architecture.name}"')
     places = dict(_places(graph, origin, architecture))
     found: dict[str, list[tuple[_Place, F32, F32]]] = {}
     for weight, pair in adapter.pairs.items():

@@ -44,6 +44,12 @@ def read(path: Path) -> Mapping[str, LowRankPair]:
     return pairs
 
 
+def architecture(path: Path) -> str | None:
+    """Raises GgufError, OSError."""
+    found = GgufFile.open(path).metadata.get("general.architecture")
+    return found if isinstance(found, str) else None
+
+
 def _split(tensor: str) -> tuple[str, str]:
     weight, _, half = tensor.rpartition(".lora_")
     if not weight or half not in ("a", "b"):
@@ -51,4 +57,4 @@ def _split(tensor: str) -> tuple[str, str]:
     return weight, half
 
 
-SPEC = AdapterSpec("gguf", matches, read, help="a GGUF file of llama.cpp")
+SPEC = AdapterSpec("gguf", matches, read, help="a GGUF file of llama.cpp", architecture=architecture)

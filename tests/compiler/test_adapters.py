@@ -219,6 +219,12 @@ def test_values_that_no_training_gives_are_refused(folder, tmp_path, strength, a
     refused(folder, lora, "has values up to .*; expected 1,000,000 at most")
 
 
+def test_a_gguf_adapter_of_another_architecture_is_refused(folder, tmp_path):
+    ones = np.ones((2, 64), np.float32)
+    path = gguf_lora(tmp_path / "a.gguf", "blk.0.attn_q.weight", ones, ones.T.copy())
+    refused(folder, path, 'made for the architecture "llama", the model is "qwen2"')
+
+
 def test_what_is_no_adapter_is_refused(folder, tmp_path):
     refused(folder, tmp_path, "no adapter; expected a folder of Hugging Face's PEFT, ")
     refused(folder, folder / "one", "cannot name an adapter", name="a__b")
