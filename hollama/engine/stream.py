@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from contextlib import suppress
 
 from hollama.engine.embedding import Vector
@@ -12,18 +13,33 @@ Event = Token | Scored | End | BaseException | None  # None: cancelled, nothing 
 
 
 class LoopDelivery:
-    """The engine's end."""
+    """The engine's end.
+
+    The loop is called once for all that came since it last looked. A call for each event would write a byte to the
+    loop's wakeup socket each, and when that is full (some 280 events ahead of a busy loop) Python drops signals.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.cancelled = False
         self.queue: asyncio.Queue[Event] = asyncio.Queue()
         self._loop = loop
+        self._sent: deque[Event] = deque()
+        self._called = False
 
     def put(self, event: Token | Scored | End | BaseException) -> None:
+        self._sent.append(event)
+        if self._called:
+            return
+        self._called = True
         try:
-            self._loop.call_soon_threadsafe(self.queue.put_nowait, event)
+            self._loop.call_soon_threadsafe(self._arrive)
         except RuntimeError:  # the loop is closed: nobody listens any more
             self.cancelled = True
+
+    def _arrive(self) -> None:
+        self._called = False  # before it looks, so that what is sent from now on calls again
+        while self._sent:
+            self.queue.put_nowait(self._sent.popleft())
 
 
 class Promise:

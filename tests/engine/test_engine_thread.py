@@ -1,6 +1,8 @@
 """The engine from an event loop."""
 
 import asyncio
+import os
+import signal
 import time
 
 import pytest
@@ -47,6 +49,23 @@ async def test_ten_at_once_say_what_each_says_alone(engine):
     for prompt, events in zip(prompts, together, strict=True):
         alone: Box = Desk(null_model()).answer(prompt, num_predict=20)
         assert [event.id for event in events[:-1]] == alone.tokens
+
+
+async def test_a_loop_that_the_engine_ran_ahead_of_still_hears_signals():
+    engine = Engine(NullModel(hashed(VOCAB), VOCAB, Limits(4096, 8, 1)), [], parallel=1, context=4096)
+    loop, heard = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_signal_handler(signal.SIGUSR1, heard.set)
+    try:
+        stream = engine.submit(job([1], num_predict=2000))
+        await anext(stream)
+        while engine.busy:
+            time.sleep(0.001)  # the loop is held up
+        os.kill(os.getpid(), signal.SIGUSR1)
+        await asyncio.wait_for(heard.wait(), 5)
+        assert len(await collect(stream)) == 2000
+    finally:
+        loop.remove_signal_handler(signal.SIGUSR1)
+        engine.close()
 
 
 async def test_leaving_the_loop_cancels(engine):
