@@ -1,11 +1,13 @@
 """What GPTQ needs to know of a layer's inputs, summed up window by window. Knows no graph.
 
 On machines with AMX inputs are rounded to bfloat16 and their products run on its tiles; elsewhere they are float32's.
-Sums are float32. What is added in the same order gives the same bits, on tiles whatever the number of threads.
+Sums are float32. What is added in the same order gives the same bits, whatever the number of threads: these share a sum
+by bands of its rows, which only its size decides.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +18,7 @@ from hollama.kernels.products import Operand
 
 F32 = NDArray[np.float32]
 _BLOCK = 512
+_BAND = 256  # rows of a sum that a thread adds to
 
 
 @dataclass(frozen=True)
@@ -45,14 +48,21 @@ class Moments:
     def empty(cls, inputs: int) -> Moments:
         return cls(np.zeros((inputs, inputs), np.float32), np.zeros((inputs, inputs), np.float32))
 
-    def add(self, found: Seen) -> None:
+    def add(self, found: Seen, pool: Executor) -> None:
+        starts = range(0, len(self.sums), _BAND)
+        for _ in pool.map(lambda start: self._add(found, start, min(start + _BAND, len(self.sums))), reversed(starts)):
+            pass
+
+    def _add(self, found: Seen, start: int, end: int) -> None:
+        """The rows of a band, of x x^T only up to the diagonal."""
+        sums, drift = self.sums[start:end, :end], self.drift[start:end]
         if isinstance(found.inputs, tuple) and isinstance(found.drift, Operand):
             left, right = found.inputs
-            products.multiply(left, right, self.sums, add=True, lower=True)
-            products.multiply(found.drift, right, self.drift, add=True)
+            products.multiply(left.part(start, end), right.part(0, end), sums, add=True, lower=True)
+            products.multiply(found.drift.part(start, end), right, drift, add=True)
         elif isinstance(found.inputs, np.ndarray) and isinstance(found.drift, np.ndarray):
-            self.sums[...] += found.inputs.T @ found.inputs
-            self.drift[...] += found.drift.T @ found.inputs
+            sums += found.inputs[:, start:end].T @ found.inputs[:, :end]
+            drift += found.drift[:, start:end].T @ found.inputs
 
     @property
     def hessian(self) -> F32:

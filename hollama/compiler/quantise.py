@@ -11,7 +11,9 @@ on another machine, or with another number of threads of its own.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock
@@ -120,8 +122,9 @@ class Quantiser:
             stream, arithmetic = self._float
             return seen(found[source], stream.work(number, place, arithmetic, {source})[source])
 
-        for found in in_order(work, len(self.windows)):
-            moments.add(found)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for found in in_order(work, len(self.windows)):
+                moments.add(found, pool)
         for stream, arithmetic in (self._quantised, self._float):
             stream.move(place)
             arithmetic.forget()

@@ -35,6 +35,11 @@ class Operand:
     rows: int
     depth: int
 
+    def part(self, start: int, end: int) -> Operand:
+        """Some of its rows; `start` is a multiple of 32."""
+        assert start % _WIDE == 0
+        return Operand(self.packed[start // _WIDE : -(-end // _WIDE)], end - start, self.depth)
+
 
 @cache
 def available() -> bool:
@@ -83,8 +88,13 @@ def pack(matrix: F32, right: bool) -> Operand:
 
 
 def multiply(left: Operand, right: Operand, out: F32, *, add: bool = False, lower: bool = False) -> None:
-    """out (left's rows, right's rows) = left @ right.T, or += that; of a square one only what `lower` wants is sure."""
+    """out (left's rows, right's rows) = left @ right.T, or += that.
+
+    With `lower` only what is not above the diagonal that ends in the last corner is sure; right has as many rows, or
+    more by a multiple of 32.
+    """
     assert left.depth == right.depth > 0 and out.shape == (left.rows, right.rows)
+    assert not lower or (right.rows >= left.rows and (right.rows - left.rows) % _WIDE == 0)
     places = (native.address(x) for x in (left.packed, right.packed))
     address, stride = _rows(out)
     _library().product_amxbf16(*places, left.packed.shape[1], address, stride, *out.shape, add, lower)

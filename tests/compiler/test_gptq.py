@@ -1,5 +1,7 @@
 """GPTQ against round to nearest on the same grid: what a layer's outputs lose."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -23,7 +25,8 @@ def matrix(outputs, inputs, seed=1):
 
 def moments_of(x, exact=None):
     moments = Moments.empty(x.shape[1])
-    moments.add(seen(x, x if exact is None else exact))
+    with ThreadPoolExecutor(2) as pool:
+        moments.add(seen(x, x if exact is None else exact), pool)
     return moments
 
 

@@ -155,17 +155,18 @@ static void multiply_edge(const uint16_t *left, const uint16_t *right, int64_t s
     for (int64_t i = 0; i < rows; i++) memcpy(out + i * stride, whole + i * WIDE, (size_t)columns * sizeof *out);
 }
 
-/* out (rows, columns) = or += left by right, at least a step; `lower`: only right panels up to the left one. */
+/* out (rows, columns) = or += left by right, at least a step; `lower`, of at least as many columns as rows: without the
+ * part above the diagonal that ends in the last corner. */
 void product_amxbf16(const uint16_t *left, const uint16_t *right, int64_t steps, float *out, int64_t stride,
                      int64_t rows, int64_t columns, int32_t add, int32_t lower) {
     const int64_t block = KEPT / (steps * STEP) > 1 ? KEPT / (steps * STEP) : 1;
-    const int64_t lefts = parts(rows, WIDE), panels = parts(columns, WIDE);
+    const int64_t lefts = parts(rows, WIDE), panels = parts(columns, WIDE), before = panels - lefts;
     configure();
     for (int64_t start = 0; start < lefts; start += block) {
         const int64_t end = smaller(start + block, lefts);
-        for (int64_t r = 0; r < (lower ? smaller(end, panels) : panels); r++)
+        for (int64_t r = 0; r < (lower ? before + end : panels); r++)
             for (int64_t step = 0; step < steps; step += SLAB)
-                for (int64_t l = lower && r > start ? r : start; l < end; l++) {
+                for (int64_t l = lower && r - before > start ? r - before : start; l < end; l++) {
                     const uint16_t *x = left + (l * steps + step) * STEP, *y = right + (r * steps + step) * STEP;
                     const int64_t deep = smaller(SLAB, steps - step), high = rows - l * WIDE, wide = columns - r * WIDE;
                     float *to = out + l * WIDE * stride + r * WIDE;
