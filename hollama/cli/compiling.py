@@ -111,7 +111,8 @@ def adapters_of(chosen: Sequence[tuple[str, Path]]) -> tuple[AdapterFile, ...]:
 
 def told(adapter: QuantisedFile) -> str:
     """What became of an adapter."""
-    return f"adapter {adapter.name}: {human_bytes(adapter.nbytes)}, {adapter.snr:.1f} dB of signal to noise"
+    quality = "it adds nothing; was it trained?" if adapter.snr is None else f"{adapter.snr:.1f} dB of signal to noise"
+    return f"adapter {adapter.name}: {human_bytes(adapter.nbytes)}, {quality}"
 
 
 def reported(arguments: argparse.Namespace, model: Path, checkpoint: Path, step: Step) -> None:
@@ -119,7 +120,8 @@ def reported(arguments: argparse.Namespace, model: Path, checkpoint: Path, step:
     if arguments.report:
         from hollama.compiler.report import report
 
-        write_report(report(model, checkpoint, text_of(arguments) or "", step), arguments.report)
+        text = "" if is_har(model) else text_of(arguments) or ""  # a HAR remembers it
+        write_report(report(model, checkpoint, text, step), arguments.report)
 
 
 def write_report(found: Report, folder: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -107,3 +108,13 @@ def speed_of(start: float, times: Sequence[Sequence[float]], computed: int) -> S
         prefill_tps=computed / (begin - start),
         decode_tps=inside / (end - begin) if end > begin else 0.0,
     )
+
+
+def peak_memory() -> int:
+    """The most bytes that this process ever held in memory; 0 where the system does not say."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

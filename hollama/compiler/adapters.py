@@ -51,11 +51,14 @@ class AdapterFile:
 
 @dataclass(frozen=True)
 class QuantisedFile:
-    """An adapter's pairs by linear node; `snr` is what they add over what is wrong with it, in decibels."""
+    """An adapter's pairs by linear node; `snr` is what they add over what is wrong with it, in decibels.
+
+    It is None where they add nothing, as those of an adapter that was never trained.
+    """
 
     name: str
     pairs: Mapping[str, QuantisedPair]
-    snr: float
+    snr: float | None
 
     @property
     def nbytes(self) -> int:
@@ -193,8 +196,8 @@ class _Quantiser:
     noise: float = 0.0
 
     @property
-    def snr(self) -> float:
-        return 10 * math.log10(self.signal / self.noise) if self.signal and self.noise else math.inf
+    def snr(self) -> float | None:
+        return 10 * math.log10(self.signal / self.noise) if self.signal and self.noise else None
 
     def share(self, node: Node, x: F32) -> F32 | None:
         if node.name not in self.pairs:

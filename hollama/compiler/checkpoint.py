@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hollama.compiler.tokenizers import encode, open_tokenizer
+from hollama.compiler.tokenizers import begins_with, open_tokenizer
 from hollama.errors import CompileError
 from hollama.models.architecture import Architecture
 from hollama.models.decoder import DecoderShape
@@ -89,5 +89,4 @@ def describe(architecture: Architecture, shape: DecoderShape) -> dict[str, Any]:
 
 def adds_bos(tokenizer: bytes) -> bool:
     """Whether a tokenizer.json puts something in front of a text by itself."""
-    opened = open_tokenizer(tokenizer)
-    return len(encode(opened, "").ids) > len(encode(opened, "", special=False).ids)
+    return bool(begins_with(open_tokenizer(tokenizer)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hollama.compiler.adapters import QuantisedFile, attach, quantise_adapter
 from hollama.compiler.calibration import DEFAULT_TEXT, beginning, require_tokens, windows_of
 from hollama.compiler.pipeline import CompileSettings, Progress
-from hollama.compiler.tokenizers import open_tokenizer
+from hollama.compiler.tokenizers import begins_with, open_tokenizer
 from hollama.errors import CompileError
 from hollama.formats.files import Content
 from hollama.formats.hef_groups import NetworkGroup
@@ -51,9 +51,8 @@ def _windows(package: Package, settings: CompileSettings) -> list[list[int]]:
     tokenizer, text = open_tokenizer(read_tokenizer(package)), settings.calibration or DEFAULT_TEXT
     _, tokens = beginning(tokenizer, text, _LONGEST * _MOST)
     require_tokens(len(tokens))
-    begin = [info.bos_token_id] if info.add_bos and info.bos_token_id is not None else []
     length = min(settings.window, info.context, _LONGEST)
-    windows = list(windows_of(tokens, length, min(settings.windows, _MOST), begin))
+    windows = list(windows_of(tokens, length, min(settings.windows, _MOST), begins_with(tokenizer)))
     if not windows or max(map(max, windows)) >= info.vocab_size:
         raise CompileError("the package's tokenizer does not fit its model: the model does not know its ids")
     return windows

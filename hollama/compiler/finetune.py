@@ -97,10 +97,10 @@ def finetune(
 
 
 def _mean_divergence(teacher: Differentiable, student: Differentiable, windows: Sequence[Sequence[int]]) -> float:
-    """In nats a token."""
+    """In nats a token; rounding may bring the sum of two models that are alike below 0."""
     with torch.no_grad():
         total = sum(float(divergence(teacher, student, np.array(window))) for window in windows)
-    return total / sum(map(len, windows))
+    return max(total, 0.0) / sum(map(len, windows))
 
 
 def divergence(teacher: Differentiable, student: Differentiable, window: NDArray[np.int64]) -> Tensor:

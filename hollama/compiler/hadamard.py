@@ -57,15 +57,6 @@ def orthogonal_factors(size: int) -> list[F64]:
     return [_hartley(odd), *_sylvester_factors(power)]
 
 
-def hadamard(size: int) -> F64 | None:
-    """The Hadamard matrix of a size that these constructions reach, or None."""
-    product: F64 = np.ones((1, 1))
-    for factor in orthogonal_factors(size):
-        product = np.asarray(np.kron(product, factor), np.float64)
-    scaled = product * np.sqrt(size)
-    return np.rint(scaled) if np.allclose(np.abs(scaled), 1) else None
-
-
 def _sylvester_factors(power: int) -> list[F64]:
     factors = []
     while power > 1:

@@ -28,10 +28,13 @@ def imagine(
 ) -> list[list[int]]:  # fmt: skip
     """Windows that begin with a few tokens from within the texts and go on as the model does.
 
-    The same seed gives the same windows.
+    None where the texts, which are cut to the model's context, are as short as that. The same seed gives the same
+    windows.
     """
     chance = np.random.default_rng(seed)
     texts = [text for text in texts if len(text) > _PROMPT]  # the last one may be a rest
+    if not texts:
+        return []
     length = min(_LENGTH, max(map(len, texts)))
     widest = max(graph.by_name[node.inputs[0]].width for node in graph.linears())
     count = min(max(_PER_INPUT * widest // length, _LEAST), _MOST)

@@ -294,6 +294,4 @@ class _SideBySide:
 
 
 def _value(name: str, exact: F32, of: Quantisation) -> Value:
-    low, high = -of.zero_point * of.scale, (of.top - of.zero_point) * of.scale
-    beyond = (exact < low - of.scale / 2) | (exact > high + of.scale / 2)
-    return Value(name, of.bits, low, high, float(beyond.mean()), decibels(exact, rounded(exact, of)))
+    return Value(name, of.bits, of.low, of.high, float(of.clips(exact).mean()), decibels(exact, rounded(exact, of)))

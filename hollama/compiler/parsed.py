@@ -102,7 +102,7 @@ def _as_dtype(piece: F32, dtype: str) -> NDArray[Any]:
 
 
 def parsed_members(checkpoint: Checkpoint, graph: Graph, tensors: NotedTensors) -> dict[str, Content]:
-    """The members of a parsed HAR that `read_parsed` reads back."""
+    """The members of a parsed HAR that `open_parsed` reads back."""
     shape = {**asdict(checkpoint.shape), "theta": checkpoint.shape.theta.tolist()}
     special = asdict(checkpoint.special)
     model = {"architecture": checkpoint.architecture.name, "shape": shape, "special": special}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +26,7 @@ from hollama.compiler.parsed import open_parsed
 from hollama.compiler.quantise import Quantiser, Recipe
 from hollama.compiler.ranges import METHODS
 from hollama.compiler.rotation import rotate, smoothing_scales
-from hollama.compiler.tokenizers import open_tokenizer
+from hollama.compiler.tokenizers import begins_with, open_tokenizer
 from hollama.errors import CompileError, FormatError
 from hollama.formats.files import Content
 from hollama.formats.gguf import NotAGguf
@@ -66,7 +66,7 @@ class CompileSettings:
 
 
 def compile_checkpoint(source: Path, target: Path, settings: CompileSettings, progress: Progress) -> None:
-    """Compile a GGUF file or a Hugging Face folder into a HEF package, written atomically.
+    """Compile a GGUF file, a Hugging Face folder or a parsed HAR into a HEF package, written atomically.
 
     Raises CompileError for a checkpoint that cannot be compiled, FormatError for files that lie.
     """
@@ -104,14 +104,15 @@ def optimise(checkpoint: Checkpoint, settings: CompileSettings, progress: Progre
     if context < 2:
         raise CompileError(f"a context of {context} tokens; expected 2 or more, one to read and one to write")
     graph, sources = checkpoint.architecture.build(checkpoint.shape)
-    teach = _finetuner() if settings.finetuning and graph.generates else None
+    if settings.finetuning and not graph.generates:
+        raise CompileError("finetuning is for models that generate; this one encodes, and has 8-bit weights")
+    teach = _finetuner() if settings.finetuning else None
     origin = origin_of(checkpoint, graph, sources)
     weights: Mapping[str, F32] = FloatWeights(graph, sources, checkpoint)
     count = check_weights(weights, progress)
     windows, text = calibration_windows(checkpoint, graph, settings)
     if settings.gptq and graph.generates and not settings.calibration:
-        arithmetic = FloatArithmetic(graph, Held(weights), checkpoint.shape.signed_theta)
-        windows += imagine(graph, arithmetic, windows, settings.seed, progress)
+        windows += _imagined(checkpoint, graph, weights, windows, settings.seed, progress)
     if settings.rotates and graph.generates:
         scales = smoothing_scales(graph, weights, checkpoint.shape.signed_theta, windows, progress)
         weights, origin = _rotated(graph, weights, scales, origin, settings.seed)
@@ -129,6 +130,15 @@ def optimise(checkpoint: Checkpoint, settings: CompileSettings, progress: Progre
     groups = network_groups(graph, quantised.ranges, context, chunk)
     resources |= model_resources(graph, quantised, origin)
     return Optimised(groups, resources, statistics_of(quantiser), text)
+
+
+def _imagined(
+    checkpoint: Checkpoint, graph: Graph, weights: Mapping[str, F32], windows: Sequence[Sequence[int]], seed: int,
+    progress: Progress,
+) -> list[list[int]]:  # fmt: skip
+    """The whole float model is held meanwhile, and no longer."""
+    arithmetic = FloatArithmetic(graph, Held(weights), checkpoint.shape.signed_theta)
+    return imagine(graph, arithmetic, windows, seed, progress)
 
 
 def _rotated(
@@ -189,10 +199,8 @@ def calibration_windows(checkpoint: Checkpoint, graph: Graph, settings: CompileS
     text, tokens = beginning(tokenizer, settings.calibration or DEFAULT_TEXT, most)
     length = min(settings.window, checkpoint.shape.context)
     if graph.generates:
-        special = checkpoint.special
-        begin = [special.bos_id] if special.add_bos and special.bos_id is not None else []
         require_tokens(len(tokens))
-        windows = list(windows_of(tokens, length, settings.windows, begin))
+        windows = list(windows_of(tokens, length, settings.windows, begins_with(tokenizer)))
     else:
         windows = list(texts_of(tokenizer, text, tokens, length))
     if not windows or max(map(max, windows)) >= checkpoint.shape.vocab:
@@ -215,8 +223,7 @@ def statistics_of(quantiser: Quantiser) -> dict[str, Any]:
     """Of each quantised value, what calibration chose to cover, and the share of what it saw that lies outside."""
     return {
         name: {
-            "bits": of.bits, "low": -of.zero_point * of.scale, "high": (of.top - of.zero_point) * of.scale,
-            "clipped": quantiser.saturation[name],
+            "bits": of.bits, "low": of.low, "high": of.high, "clipped": quantiser.saturation[name],
         }
         for name, of in quantiser.ranges.items()
     }  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -11,17 +11,12 @@ from typing import Any
 Step = Mapping[str, Any]  # of a HAR's history
 
 _PARTS = (".json", ".jinja", ".model", ".safetensors", ".txt")  # of a folder: not what else lies beside them
-_MAKERS = ("hollama", "numpy", "tokenizers")
+_MAKERS = ("hollama", "numpy", "tokenizers", "gguf")
 
 
-def step(stage: str, **told: Any) -> Step:
-    """A stage's entry. It holds no time, no path and no machine: the same input gives the same bytes anywhere."""
-    return {"stage": stage, "versions": versions(), **told}
-
-
-def versions() -> dict[str, str]:
-    """Of what takes part in the arithmetic."""
-    return {name: metadata.version(name) for name in _MAKERS}
+def step(stage: str, makers: Sequence[str] = (), **told: Any) -> Step:
+    """A stage's entry, with the versions of what took part. It holds no time, no path and no machine."""
+    return {"stage": stage, "versions": {name: metadata.version(name) for name in (*_MAKERS, *makers)}, **told}
 
 
 def digests(source: Path) -> dict[str, str]:

@@ -80,9 +80,7 @@ class Histogram:
 
     def clipped(self, of: Quantisation) -> float:
         """The share of what was seen that a range does not hold."""
-        ends = -of.zero_point * of.scale, (of.top - of.zero_point) * of.scale
-        outside = (self.centres < ends[0] - of.scale) | (self.centres > ends[1] + of.scale)
-        return float(self.counts[outside].sum() / max(self.counts.sum(), 1))
+        return float(self.counts[of.clips(self.centres)].sum() / max(self.counts.sum(), 1))
 
 
 def search(seen: Histogram, bits: int, method: str) -> Quantisation:

@@ -14,7 +14,7 @@ from hollama.compiler.checkpoint import Checkpoint
 from hollama.compiler.measure import Measurement, Progress, Value, measure
 from hollama.compiler.pipeline import CompileSettings, calibration_windows, open_checkpoint, read_weights
 from hollama.compiler.rotation import rotate
-from hollama.compiler.stages import CALIBRATION, STATISTICS, open_optimised
+from hollama.compiler.stages import STATISTICS, calibration_of, open_optimised
 from hollama.errors import CompileError
 from hollama.formats.har import Har, HarInvalid, is_har, read_json
 from hollama.formats.hef import Hef
@@ -62,7 +62,7 @@ def report(package: Path, checkpoint: Path | None, text: str, progress: Progress
         har = opened if isinstance(opened, Har) else None
         told = "the text given"
         if not text:
-            text = _calibration(har)
+            text = calibration_of(har) if har else ""
             told = "the text it was calibrated with" if text else "the built-in text"
         measured = None if checkpoint is None else _measure(opened, open_checkpoint(checkpoint), text, progress)
         return Report(
@@ -96,12 +96,6 @@ def _turned(graph: Graph, weights: Mapping[str, F32], origin: Origin, path: Path
         raise CompileError(f"{path} was made of other weights than this checkpoint's")
     rotated = rotate(graph, weights, origin.rotation, origin.gains)
     return {name: rotated[name] for name in rotated}
-
-
-def _calibration(har: Har | None) -> str:
-    if har is None or CALIBRATION not in har.resources:
-        return ""
-    return bytes(har.resources[CALIBRATION]).decode(errors="replace")
 
 
 def _statistics(har: Har) -> list[Value]:

@@ -55,7 +55,8 @@ def optimise_stage(source: Path, target: Path, settings: CompileSettings, progre
     progress("reading checkpoint", 0, 0)
     with naming(source):
         model = optimise(open_checkpoint(source), settings, progress)
-    history = [*_history(source), step("optimize", settings=_told(settings))]
+    made_by = ("torch",) if settings.finetuning else ()
+    history = [*_history(source), step("optimize", made_by, settings=_told(settings))]
     members: dict[str, Content] = {**model.resources, STATISTICS: to_json(model.statistics)}
     if settings.calibration:
         members[CALIBRATION] = model.calibration.encode()
@@ -66,12 +67,16 @@ def optimise_stage(source: Path, target: Path, settings: CompileSettings, progre
 def add_stage(source: Path, target: Path, settings: CompileSettings, progress: Progress) -> Sequence[QuantisedFile]:
     """An optimised HAR to one with the settings' adapters too; what became of them. Raises as `optimise_stage` does."""
     with open_optimised(source) as har:
-        added = extend(har, _with_text(har, settings), progress)
+        settings = _with_text(har, settings)
+        added = extend(har, settings, progress)
         progress("writing archive", 0, 0)
         steps = [
-            step("add-lora", name=file.name, sources=digests(file.path), snr=round(done.snr, 6))
+            step(
+                "add-lora", name=file.name, sources=digests(file.path), calibration=text_digest(settings.calibration),
+                snr=None if done.snr is None else round(done.snr, 6),
+            )
             for file, done in zip(settings.adapters, added.adapters, strict=True)
-        ]
+        ]  # fmt: skip
         members, groups = {**har.resources, **added.resources}, _plain(added.groups)
         write_har(target, stage=OPTIMISED, members=members, groups=groups, history=[*har.history, *steps])
     return added.adapters
@@ -145,6 +150,9 @@ def _told(settings: CompileSettings) -> Mapping[str, Any]:
 
 
 def _with_text(har: Har, settings: CompileSettings) -> CompileSettings:
-    if settings.calibration or CALIBRATION not in har.resources:
-        return settings
-    return replace(settings, calibration=bytes(har.resources[CALIBRATION]).decode(errors="replace"))
+    return replace(settings, calibration=settings.calibration or calibration_of(har))
+
+
+def calibration_of(har: Har) -> str:
+    """The text that an archive's model was calibrated with, empty for the built-in one."""
+    return bytes(har.resources[CALIBRATION]).decode(errors="replace") if CALIBRATION in har.resources else ""

@@ -39,7 +39,7 @@ class Stream:
     constant: bool = False
     position: int = 0  # of the node that comes next
     _places: list[int] = field(init=False)  # where to stop on the way to each node
-    _kept: list[str] = field(init=False, default_factory=list)  # values that are alive at the position
+    _alive: list[list[str]] = field(init=False)  # values before each node
     _starts: list[int] = field(init=False)  # of windows in the file, bytes
     _file: IO[bytes] = field(init=False)
 

@@ -39,10 +39,10 @@ class Coder:
         """
         if not context:
             tokens = tuple(self.tokenizer.encode(continuation))
-            return self._fit(self._before(tokens), tokens, greedy)
+            return self._fit(self._start, tokens, greedy)
         bare = context.rstrip()
         whole, before = self.encode(context + continuation), self.encode(bare)
-        return self._fit(before or self._before(whole), whole[len(before) :], greedy)
+        return self._fit(before or self._start, whole[len(before) :], greedy)
 
     def rolling(self, text: str) -> list[Scoring]:
         """Every token of a text once, each window full and the last one sharing what it lacks with the one before.
@@ -53,7 +53,7 @@ class Coder:
         tokens, room = self.encode(text), self.context - 1
         if not tokens:
             return []
-        parts = [Scoring(self._before(tokens), tokens[:room])]
+        parts = [Scoring(self._start, tokens[:room])]
         for done in range(room, len(tokens), room):
             end = min(done + room, len(tokens))
             parts.append(Scoring(tokens[end - room - 1 : done], tokens[done:end]))
@@ -79,7 +79,9 @@ class Coder:
         continuation = continuation[-room:]
         return Scoring(context[-(self.context - len(continuation)) :], continuation, greedy)
 
-    def _before(self, tokens: tuple[int, ...]) -> tuple[int, ...]:
+    @property
+    def _start(self) -> tuple[int, ...]:
+        """What stands before a text that nothing stands before."""
         if self.prefix is None:
             raise EvaluationError(
                 "the model has neither a beginning- nor an end-of-sequence token, so nothing can stand before a text; "

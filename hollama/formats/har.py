@@ -177,7 +177,7 @@ def write_har(
 
 def to_json(value: object) -> bytes:
     """As the members that are JSON have it."""
-    return json.dumps(value, ensure_ascii=False, indent=1).encode() + b"\n"
+    return json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False).encode() + b"\n"
 
 
 def read_json(name: str, data: memoryview) -> Any:

@@ -6,13 +6,14 @@ the library that runs them has no bound of its own. So what each may add at most
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from math import prod
 from typing import Any
 
 from hollama.errors import FormatError
 
-_PARTS = ("normalizer", "pre_tokenizer", "decoder")
+_PARTS = ("normalizer", "pre_tokenizer", "post_processor", "decoder")
 _MOST = 256  # times as long; the known ones stay below 10
 
 
@@ -32,5 +33,17 @@ def _growths(part: Any) -> Iterator[float]:
             case "Replace":
                 content, pattern = len(part["content"]), len(part["pattern"].get("String", ""))
                 yield max(content / pattern, 1) if pattern else content + 1  # an expression may match nothing, anywhere
+            case "Prepend":
+                yield 1 + len(part["prepend"])  # in front of each run of text between added tokens
+            case "Precompiled":
+                yield _longest(base64.b64decode(part["precompiled_charsmap"]))
+            case "TemplateProcessing":
+                yield max(1, sum("Sequence" in piece for piece in part["single"]))
     for value in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
         yield from _growths(value)
+
+
+def _longest(charsmap: bytes) -> int:
+    """Characters that one may become: SentencePiece's map is a trie, its size before it, and texts that end with 0."""
+    texts = charsmap[4 + int.from_bytes(charsmap[:4], "little") :]
+    return max(len(text.decode(errors="replace")) for text in texts.split(b"\0"))

@@ -111,6 +111,19 @@ class Quantisation:
     def top(self) -> int:
         return (1 << self.bits) - 1
 
+    @property
+    def low(self) -> float:
+        """The least value it holds."""
+        return -self.zero_point * self.scale
+
+    @property
+    def high(self) -> float:
+        return (self.top - self.zero_point) * self.scale
+
+    def clips(self, values: F32 | F64) -> NDArray[np.bool_]:
+        """Which values lie further outside than rounding goes."""
+        return (values < self.low - self.scale / 2) | (values > self.high + self.scale / 2)
+
 
 @dataclass(frozen=True)
 class Linear:

@@ -198,7 +198,8 @@ def learned(bench: Bench, turned: Rotated, ranges: Mapping[str, Quantisation], s
         made = {name: further(name, turn) for name in started}
         student = {name: rounded(matrix) if name in linears else matrix for name, matrix in made.items()}
         picked = [np.array(bench.calibration[int(chance.integers(len(bench.calibration)))]) for _ in range(4)]
-        loss = sum(divergence(teacher, Differentiable(bench.graph, student.__getitem__, shown, theta), x) for x in picked)
+        rounding = Differentiable(bench.graph, student.__getitem__, shown, theta)
+        loss = sum(divergence(teacher, rounding, window) for window in picked)
         loss.backward()
         optimiser.param_groups[0]["lr"] = 0.01 * min(1.0, (step + 1) / 10) * (1 - step / steps)
         optimiser.step()

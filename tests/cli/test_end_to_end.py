@@ -197,9 +197,11 @@ def test_compile_by_stages(house: House, tmp_path: Path) -> None:
     house.out("compile", str(tmp_path / "checkpoint"), "whole.hef", "--adapter", adapter, *quick)
     assert (house.home / "staged.hef").read_bytes() == (house.home / "whole.hef").read_bytes()
     refused = house.error("compile", "q.har", "-o", "x.hef", "--context", "32")
-    assert refused == "Error: q.har is optimized already; give --context to `hollama optimize`\n"
+    assert refused == "Error: q.har is quantised already; give --context when its checkpoint is\n"
     refused = house.error("compile", "q.har", "-o", "x.hef", "--finetune", "4")
-    assert refused == "Error: q.har is optimized already; give --finetune to `hollama optimize`\n"
+    assert refused == "Error: q.har is quantised already; give --finetune when its checkpoint is\n"
+    refused = house.error("compile", "whole.hef", "-o", "x.hef", "--group-size", "32")
+    assert refused == "Error: whole.hef is quantised already; give --group-size when its checkpoint is\n"
 
 
 def test_create_from_what_is_not_there(house: House) -> None:

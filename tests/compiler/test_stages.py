@@ -1,5 +1,6 @@
 """Stage by stage: the same package as in one go, the same bytes each time, and what a stage refuses."""
 
+import gc
 import json
 import tracemalloc
 from dataclasses import replace
@@ -10,11 +11,15 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tokenizers import processors
 
+from hollama.cli.compiling import told
 from hollama.compiler import CompileSettings, calibration, compile_package, read_adapter
+from hollama.compiler.arithmetic import Held
 from hollama.compiler.parsed import MODEL, open_parsed
-from hollama.compiler.pipeline import open_checkpoint, read_weights
-from hollama.compiler.stages import add_stage, open_optimised, optimise_stage, parse
+from hollama.compiler.pipeline import calibration_windows, open_checkpoint, read_weights
+from hollama.compiler.quantise import Quantiser
+from hollama.compiler.stages import add_stage, is_optimised, open_optimised, optimise_stage, parse
 from hollama.errors import CompileError, FormatError, HarError, HollamaError
 from hollama.formats.har import Har, to_json, write_har
 from hollama.formats.hef import Hef
@@ -172,6 +177,60 @@ def test_parsing_holds_no_more_than_a_few_tensors(tmp_path):
     finally:
         tracemalloc.stop()
     assert (tmp_path / "p.har").stat().st_size > 30 << 20 > 2 * peak
+
+
+@pytest.mark.parametrize("gptq", [True, False])
+def test_quantising_holds_none_of_the_float_model(tmp_path, monkeypatch, gptq):
+    held = []
+
+    def run(quantiser, report):
+        gc.collect()
+        held.extend(object for object in gc.get_objects() if isinstance(object, Held))
+        return quantise(quantiser, report)
+
+    quantise = Quantiser.run
+    monkeypatch.setattr(Quantiser, "run", run)
+    settings = CompileSettings(context=64, gptq=gptq)
+    optimise_stage(random_checkpoint(tmp_path / "c"), tmp_path / "q.har", settings, nothing)
+    assert not [layer for layer in held if len(layer._held)]
+
+
+def test_a_model_of_a_tiny_context_writes_no_text(tmp_path):
+    source = random_checkpoint(tmp_path / "c", max_position_embeddings=4)
+    optimise_stage(source, tmp_path / "q.har", CompileSettings(), nothing)
+    assert is_optimised(tmp_path / "q.har")
+
+
+def test_an_adapter_that_adds_nothing_is_said_to(folder, tmp_path):
+    lora = random_lora(tmp_path / "zero", folder / "base", strength=0)
+    added = CompileSettings(adapters=(read_adapter("zero", lora, SPECS),))
+    (found,) = add_stage(folder / "q.har", tmp_path / "a.har", added, nothing)
+    with Har.open(tmp_path / "a.har") as har:
+        assert found.snr is None is har.history[-1]["snr"]
+    assert told(found).endswith("it adds nothing; was it trained?")
+
+
+def test_the_history_tells_texts_apart(folder, tmp_path):
+    steps = []
+    for text in ("One text. " * 40, "Another one! " * 40):
+        chosen = replace(adapters(folder, "one"), calibration=text)
+        add_stage(folder / "q.har", tmp_path / "a.har", chosen, nothing)
+        with Har.open(tmp_path / "a.har") as har:
+            steps.append(har.history[-1]["calibration"])
+    assert steps[0] != steps[1]
+
+
+def test_only_what_stands_in_front_of_texts_begins_windows(tmp_path):
+    tokenizer = byte_tokenizer()
+    for single, expected in ("$A <|im_end|>", []), ("<|im_start|> $A <|im_end|>", [257]):
+        special = [(token, tokenizer.token_to_id(token)) for token in ("<|im_start|>", "<|im_end|>")]
+        tokenizer.post_processor = processors.TemplateProcessing(single=single, special_tokens=special)
+        source = random_checkpoint(tmp_path / "c")
+        tokenizer.save(str(source / "tokenizer.json"))
+        checkpoint = open_checkpoint(source)
+        windows, _ = calibration_windows(checkpoint, checkpoint.architecture.build(checkpoint.shape)[0], SETTINGS)
+        assert checkpoint.special.add_bos == bool(expected)
+        assert windows[0][: len(expected) + 1] == [*expected, tokenizer.token_to_id(TEXT[0])]
 
 
 def _with_nan(folder: Path) -> None:

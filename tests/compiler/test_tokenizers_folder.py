@@ -1,5 +1,6 @@
 """What the files of a Hugging Face folder say of its vocabulary, on vocabularies small enough to read."""
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from tokenizers import Tokenizer
 from tokenizers.pre_tokenizers import ByteLevel
 
 from hollama.compiler.tokenizers import from_folder
-from hollama.errors import CompileError, SentencePieceError
+from hollama.errors import CompileError, FormatError, SentencePieceError
 from hollama.formats import sentencepiece_pb2 as pb
+from hollama.formats.tokenizer_json import check_growth
 
 ALPHABET = sorted(ByteLevel.alphabet())
 
@@ -178,6 +180,11 @@ LENGTHENING = {
     "expressions": ("normalizer", chain("normalizers", 9, **SPACES)),
     "a letter by many": ("decoder", SPACES | {"pattern": {"String": "a"}, "content": "b" * 257}),
     "bytes by characters": ("pre_tokenizer", chain("pretokenizers", 30, **BYTES)),
+    "each piece by what is before it": ("normalizer", {"type": "Prepend", "prepend": "x" * 300}),
+    "a text by itself": ("post_processor", {
+        "type": "TemplateProcessing", "special_tokens": {}, "single": [{"Sequence": {"id": "A", "type_id": 0}}] * 300,
+        "pair": [{"Sequence": {"id": name, "type_id": 0}} for name in "AB"],
+    }),
 }  # fmt: skip
 
 
@@ -190,6 +197,17 @@ def test_texts_do_not_grow_beyond_all_memory(tmp_path: Path, bomb: str) -> None:
         from_folder(tmp_path)
     (tmp_path / "tokenizer.json").write_text(json.dumps(plain | {"normalizer": chain("normalizers", 4, **SPACES)}))
     assert from_folder(tmp_path)
+
+
+def test_a_map_of_characters_is_as_long_as_its_texts() -> None:
+    def mapped(longest: int) -> dict[str, Any]:
+        texts = b"a\0" + "é".encode() * longest + b"\0"
+        charsmap = base64.b64encode((8).to_bytes(4, "little") + bytes(8) + texts).decode()
+        return {"normalizer": {"type": "Precompiled", "precompiled_charsmap": charsmap}}
+
+    check_growth(mapped(256))
+    with pytest.raises(FormatError, match="a text 257 times as long"):
+        check_growth(mapped(257))
 
 
 NAMES = ("tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt", "tokenizer_config.json", "added_tokens.json")

@@ -98,7 +98,7 @@ def _package(settings: Settings, name: str) -> Path:
 
 
 async def _measured(settings: Settings, package: Path, arguments: argparse.Namespace) -> dict[str, Any]:
-    from hollama.cli.measure import Load
+    from hollama.cli.measure import Load, peak_memory
     from hollama.formats.package import read_info
     from hollama.plugins import load_plugins
 
@@ -153,16 +153,6 @@ def _check_room(wanted: int, context: int) -> None:
             f"depth, prompt and answer take {wanted} tokens, the model holds {context}; "
             "lower --depth, --prompt-tokens or --generate"
         )
-
-
-def peak_memory() -> int:
-    """The most bytes that this process ever held in memory; 0 where the system does not say."""
-    if sys.platform == "win32":
-        return 0
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def report_lines(report: dict[str, Any]) -> list[str]:

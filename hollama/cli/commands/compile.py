@@ -89,10 +89,10 @@ def _compile(arguments: argparse.Namespace, source: Path, target: Path, report: 
     check_target(target, ".hef", replaceable, *(path for _, path in arguments.adapter), arguments.calibration)
     check_folder(arguments.report)
     settings = settings_of(arguments, adapters_of(arguments.adapter))
-    optimised = is_optimised(source)
+    optimised = is_hef(source) or is_optimised(source)
     if optimised:
         _refuse_settings(arguments, source)
-    if arguments.report and (optimised or is_hef(source)):
+    if arguments.report and optimised:
         raise UsageError(f"--report compares with the checkpoint: hollama report {target} --float CHECKPOINT")
     done = compile_package(source, target, settings, report)
     reported(arguments, target, source, report)
@@ -106,4 +106,4 @@ def _refuse_settings(arguments: argparse.Namespace, source: Path) -> None:
     names += [] if arguments.adapter else ["calibration"]
     chosen = [f"--{name.replace('_', '-')}" for name in names if getattr(arguments, name) not in (None, False)]
     if chosen:
-        raise UsageError(f"{source} is optimized already; give {chosen[0]} to `hollama optimize`")
+        raise UsageError(f"{source} is quantised already; give {chosen[0]} when its checkpoint is")

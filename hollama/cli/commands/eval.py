@@ -237,8 +237,7 @@ def _report(plan: Plan, names: Sequence[str], outcomes: Sequence[Outcome], devic
 
 def _device(subject: Subject, plugins: Plugins) -> Device:
     """Measured when the evaluation is over, on a model that nothing else is asked of."""
-    from hollama.cli.commands.bench import peak_memory
-    from hollama.cli.measure import Load, measure
+    from hollama.cli.measure import Load, measure, peak_memory
     from hollama.cli.roofline import read_demand
     from hollama.engine import Engine
     from hollama.evaluate.report import Device

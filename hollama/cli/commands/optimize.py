@@ -24,7 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     describe(
         parser,
         "Calibrate, rotate and quantise the model of a HAR that `hollama parse` made, or of a checkpoint. The same\n"
-        "input and seed give the same bytes. `hollama add-lora` and `hollama compile` take the result.",
+        "input and seed give the same bytes on the same machine. `hollama add-lora` and `hollama compile` take the\n"
+        "result.",
         "hollama optimize qwen.har -o qwen.q.har --calibration texts.txt",
         "hollama optimize qwen.har -o quick.q.har --effort quick",
     )

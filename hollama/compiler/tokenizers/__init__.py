@@ -6,6 +6,6 @@ src/llama-vocab.cpp.
 
 from hollama.compiler.tokenizers.folder import from_folder
 from hollama.compiler.tokenizers.gguf import from_gguf
-from hollama.compiler.tokenizers.opening import encode, open_tokenizer
+from hollama.compiler.tokenizers.opening import begins_with, encode, open_tokenizer
 
-__all__ = ["encode", "from_folder", "from_gguf", "open_tokenizer"]
+__all__ = ["begins_with", "encode", "from_folder", "from_gguf", "open_tokenizer"]

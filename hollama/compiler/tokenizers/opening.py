@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import takewhile
 
 from tokenizers import Encoding, Tokenizer
 
@@ -18,6 +19,13 @@ def open_tokenizer(data: bytes) -> Tokenizer:
     opened.no_truncation()
     opened.no_padding()
     return opened
+
+
+def begins_with(tokenizer: Tokenizer) -> list[int]:
+    """The special tokens that it puts in front of every text. Raises CompileError."""
+    found = encode(tokenizer, "a")
+    pairs = zip(found.ids, found.special_tokens_mask, strict=True)
+    return [token for token, _ in takewhile(lambda pair: pair[1], pairs)]
 
 
 def encode(tokenizer: Tokenizer, text: str, *, special: bool = True) -> Encoding:
