@@ -2,7 +2,7 @@
 
     hollama-graph.json            the graph (`hollama.ir.graph`), "ranges": {value: [scale, zero point, bits]} and
                                   "sources": {linear layer: [[the checkpoint's name of a part, its outputs], ...]},
-                                  "rotation": the seed by which its bases were turned, or null
+                                  "turned": the seed by which its bases were turned, or null
     hollama-weights.safetensors   linear layers as NAME.packed and NAME.group_scale (U8), NAME.row_scale and NAME.bias
                                   (F32), as `hollama.kernels.packing.PackedLinear` describes them, without
                                   NAME.group_scale where weights have 8 bits; norms, their biases
@@ -87,7 +87,7 @@ class Origin:
 
     `sources` says which weights make each layer, and how many outputs they have; `rotation` is the seed by which the
     bases were turned, None if they were not, and `gains` those of the norms that then went into the layers, and the
-    scales of gated units, by their names.
+    scales of gated units, by which their channels were sorted too, by their names.
     """
 
     sources: Mapping[str, Sequence[tuple[str, int]]]
@@ -98,8 +98,9 @@ class Origin:
 def read_origin(hef: Package, graph: Graph) -> Origin:
     """Raises HefError, for older packages too; SafetensorsError."""
     plain = json.loads(bytes(resource(hef, GRAPH)))
-    sources, seed = (plain.get("sources"), plain.get("rotation")) if isinstance(plain, dict) else (None, None)
-    seeded = seed is None or (type(seed) is int and 0 <= seed < 1 << 64)
+    keys = ("sources", "turned", "rotation")  # the last one of older packages, whose channels were not sorted
+    sources, seed, older = (plain.get(key) if isinstance(plain, dict) else None for key in keys)
+    seeded = older is None and (seed is None or (type(seed) is int and 0 <= seed < 1 << 64))
     if not isinstance(sources, dict) or not all(_is_source(parts) for parts in sources.values()) or not seeded:
         raise HefError("the package does not say which weights it was made of; compile the model again")
     stored = SafetensorsFile.from_buffer(resource(hef, WEIGHTS))
@@ -126,7 +127,7 @@ def model_resources(graph: Graph, weights: QuantisedWeights, origin: Origin) -> 
     arrays |= weights.norms
     arrays |= {f"{name}{_GAIN}": gain for name, gain in origin.gains.items()}
     described = json.loads(graph.to_json())
-    described |= {"sources": origin.sources, "rotation": origin.rotation}
+    described |= {"sources": origin.sources, "turned": origin.rotation}
     described["ranges"] = {name: [of.scale, of.zero_point, of.bits] for name, of in weights.ranges.items()}
     return {
         EMBEDDINGS: weights.table.astype("<u2", copy=False).reshape(-1).view(np.uint8).data,

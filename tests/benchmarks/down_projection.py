@@ -9,7 +9,7 @@ model in nats a token, and the signal to noise of rounding that tensor, in dB, t
     range ...      how its range is chosen
     smoothed ...   the power of the peaks that its channels are divided by; 0 is as they are
     16 bits        what there is to win at all
-    ordered ...    its channels sorted, so that a group of weights has channels of like peaks, or of like weights
+    unsorted       its channels where they are, not sorted so that a group of weights has channels of like peaks
     seed ...       other random rotations of the residual stream and the value heads
     searched       the seed that is nearest to the float model on some of the calibration text
     learned        the residual stream turned on from seed 0 as the divergence falls, weights rounded to nearest
@@ -101,25 +101,17 @@ class Bench:
             run(self.graph, model, [Segment(model.cache(len(window)), 0, window, range(len(window)))], watch)
         return float(np.mean([10 * np.log10(signal[name] / noise[name]) for name in self.units]))
 
-    def ordered(self, key: Callable[[str, np.ndarray], np.ndarray]) -> Bench:
-        """The same model with the channels of each gated unit sorted by `key` of the unit and its down projection."""
-        weights = dict(self.weights)
-        for node in self.graph.nodes:
-            if node.op != "gated":
-                continue
-            downs = [reader.weight for reader in self.graph.nodes if node.name in reader.inputs]
-            order = np.argsort(key(node.name, weights[downs[0]]))
-            for name in node.inputs:
-                part = self.graph.by_name[name]
-                source = self.graph.by_name[part.inputs[0]] if part.op == "slice" else part
-                rows = slice(part.start, part.start + part.width) if part.op == "slice" else slice(None)
-                for made in (source.weight, f"{source.weight}.bias"):
-                    if made in weights:
-                        weights[made] = weights[made].copy()
-                        weights[made][rows] = weights[made][rows][order]
-            for down in downs:
-                weights[down] = weights[down][:, order]
-        return replace(self, weights=weights)
+
+def unsorted(turned: Rotated) -> Weights:
+    """The channels of gated units where they were."""
+    weights = {name: np.array(turned[name]) for name in turned}
+    for name, change in turned.changes.items():
+        if change.sorted is not None:
+            weights[name] = weights[name][:, np.argsort(change.sorted)]
+        for rows, order in change.sorted_after:
+            for made in {name, f"{name}.bias"} & {*weights}:
+                weights[made][rows] = weights[made][rows][np.argsort(order)]
+    return weights
 
 
 def variants(bench: Bench, learning: int, seeds: int, told: Callable[[str, dict[str, float]], None]) -> None:
@@ -136,14 +128,8 @@ def variants(bench: Bench, learning: int, seeds: int, told: Callable[[str, dict[
     for power in (0, 0.25, 0.75, 1):
         weights = bench.turned(power)
         told(f"smoothed {power}", bench.measured(weights, bench.quantised(weights)))
-    orders: dict[str, Callable[[str, np.ndarray], np.ndarray]] = {
-        "peaks": lambda unit, down: bench.scales[unit],
-        "weights": lambda unit, down: np.abs(down * bench.scales[unit]).max(axis=0),
-    }
-    for name, key in orders.items():
-        other = bench.ordered(key)
-        weights = other.turned()
-        told(f"ordered by {name}", other.measured(weights, other.quantised(weights)))
+    weights = unsorted(base)
+    told("unsorted", bench.measured(weights, bench.quantised(weights)))
     nearest, best = np.inf, {}
     for seed in range(seeds):
         weights = bench.turned(seed=seed)

@@ -131,7 +131,10 @@ def test_the_bases_are_read_back(folder, tmp_path):
     assert not found.gains
 
 
-@pytest.mark.parametrize("lie", [{"sources": None}, {"sources": {"x": [["a"]]}}, {"rotation": -1}, {"rotation": "1"}])
+LIES = [{"sources": None}, {"sources": {"x": [["a"]]}}, {"turned": -1}, {"turned": "1"}, {"rotation": 1}]
+
+
+@pytest.mark.parametrize("lie", LIES)
 def test_a_package_that_lies_about_its_origin_is_refused(folder, tmp_path, lie):
     with Hef.open(folder / "base.hef") as hef:
         graph, _ = read_model(hef)

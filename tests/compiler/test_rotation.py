@@ -94,6 +94,19 @@ def test_an_adapter_is_turned_with_its_layer(tmp_path):
     assert np.abs(found - expected).max() < 1e-4 * np.abs(expected).max()
 
 
+def test_channels_of_gated_units_are_sorted_by_their_scales(tmp_path):
+    checkpoint = open_checkpoint(random_checkpoint(tmp_path / "model"))
+    graph, sources = build(checkpoint.shape)
+    weights = read_weights(graph, sources, checkpoint)
+    scale = np.random.default_rng(1).permutation(np.geomspace(0.5, 2, 128)).astype(np.float32)
+    turned = rotate(graph, weights, 5, {"0.gated": scale})
+    order = np.argsort(scale)
+    gate_up = turned.changes["0.gate_up"].inputs(weights["0.gate_up"])
+    np.testing.assert_allclose(turned["0.gate_up"][:128], gate_up[:128][order], rtol=1e-5)
+    np.testing.assert_allclose(turned["0.gate_up"][128:], (gate_up[128:] / scale[:, None])[order], rtol=1e-5)
+    assert (np.diff(turned.changes["0.down"].inputs(np.ones((1, 128), np.float32))) > 0).all()
+
+
 def test_the_seed_decides(tmp_path):
     checkpoint = open_checkpoint(random_checkpoint(tmp_path / "model"))
     graph, sources = build(checkpoint.shape)

@@ -185,7 +185,7 @@ def test_quantising_holds_none_of_the_float_model(tmp_path, monkeypatch, gptq):
 
     def run(quantiser, report):
         gc.collect()
-        held.extend(object for object in gc.get_objects() if isinstance(object, Held))
+        held.extend(object for object in gc.get_objects() if type(object) is Held)
         return quantise(quantiser, report)
 
     quantise = Quantiser.run
