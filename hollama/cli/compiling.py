@@ -56,7 +56,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def add_calibration(
-    parser: argparse.ArgumentParser, what: str = "text to calibrate with [the model writes some]"
+    parser: argparse.ArgumentParser, what: str = "text to calibrate with, 100 KB or more [the model writes some]"
 ) -> None:
     parser.add_argument("--calibration", type=Path, metavar="FILE", help=what)
 

@@ -47,11 +47,13 @@ def read_modelfile(path: Path) -> Modelfile:
     raise ModelfileError(f"no Modelfile at {path}; name one with --file")
 
 
-def talk_to(file: Path) -> str:
-    """The commands that make a model of a file that FROM takes, and run it."""
+def talk_to(file: Path, adapter: str = "") -> str:
+    """The commands that make a model of a file or folder that FROM takes, with one of its adapters, and run it."""
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", file.stem).strip("-.") or "mine"
-    first = f"FROM {file}" if file.is_absolute() else f"FROM ./{file}"
-    return f"echo {shlex.quote(first)} > Modelfile && hollama create {name} && hollama run {name}"
+    lines = [f"FROM {file}" if file.is_absolute() else f"FROM ./{file}"]
+    lines += [f"PARAMETER adapter {adapter}"] if adapter else []
+    written, modelfile = " ".join(map(shlex.quote, lines)), f"{name}.Modelfile"
+    return f"printf '%s\\n' {written} > {modelfile} && hollama create {name} -f {modelfile} && hollama run {name}"
 
 
 def plan(modelfile: Modelfile, folder: Path) -> Creation:

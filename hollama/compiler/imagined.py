@@ -1,4 +1,4 @@
-"""Calibration text that the model writes itself, for those who have none at hand. Knows no tokenizer.
+"""Calibration text that the model writes itself, for those who have none or little at hand. Knows no tokenizer.
 
 What a model says at temperature 1 exercises it as texts of its own domain do (LLM-QAT, Liu et al. 2023, arXiv
 2305.17888). A few fixed sentences are too few to fit a thousand weights a row to: with the 500 tokens of the built-in
@@ -22,6 +22,11 @@ _PER_INPUT = 4  # tokens for each input of the widest layer
 _PROMPT = 4  # tokens that are taken from the text
 
 
+def enough(graph: Graph, texts: Sequence[Sequence[int]]) -> bool:
+    """Whether texts say as much of the inputs of the widest layer as the model would write."""
+    return sum(map(len, texts)) >= _PER_INPUT * _widest(graph)
+
+
 def imagine(
     graph: Graph, arithmetic: FloatArithmetic, texts: Sequence[Sequence[int]], seed: int,
     report: Callable[[str, int, int], None],
@@ -36,14 +41,17 @@ def imagine(
     if not texts:
         return []
     length = min(_LENGTH, max(map(len, texts)))
-    widest = max(graph.by_name[node.inputs[0]].width for node in graph.linears())
-    count = min(max(_PER_INPUT * widest // length, _LEAST), _MOST)
+    count = min(max(_PER_INPUT * _widest(graph) // length, _LEAST), _MOST)
     windows = []
     for number in range(count):
         text = texts[number % len(texts)]
         start = int(chance.integers(0, max(len(text) - _PROMPT, 1)))
         windows.append(list(text[start : start + _PROMPT]))
     return _continued(graph, arithmetic, windows, length, chance, report)
+
+
+def _widest(graph: Graph) -> int:
+    return max(graph.by_name[node.inputs[0]].width for node in graph.linears())
 
 
 def _continued(

@@ -21,7 +21,7 @@ from hollama.compiler.float_weights import read_weights as read_weights
 from hollama.compiler.gguf import open_gguf
 from hollama.compiler.gptq import GptqSettings
 from hollama.compiler.huggingface import open_huggingface
-from hollama.compiler.imagined import imagine
+from hollama.compiler.imagined import enough, imagine
 from hollama.compiler.parsed import open_parsed
 from hollama.compiler.quantise import Quantiser, Recipe
 from hollama.compiler.ranges import METHODS
@@ -53,7 +53,7 @@ class CompileSettings:
     context: int = 2048
     prefill_chunk: int = 96
     group_size: int = 64
-    calibration: str = ""  # text; empty for the built-in one, which GPTQ lets the model go on with
+    calibration: str = ""  # text; empty for the built-in one. With little text GPTQ lets the model write more
     windows: int = 128  # of calibration, at most
     window: int = 2048
     adapters: tuple[AdapterFile, ...] = ()
@@ -111,8 +111,9 @@ def optimise(checkpoint: Checkpoint, settings: CompileSettings, progress: Progre
     weights: Mapping[str, F32] = FloatWeights(graph, sources, checkpoint)
     count = check_weights(weights, progress)
     windows, text = calibration_windows(checkpoint, graph, settings)
-    if settings.gptq and graph.generates and not settings.calibration:
-        windows += _imagined(checkpoint, graph, weights, windows, settings.seed, progress)
+    if settings.gptq and graph.generates and not (settings.calibration and enough(graph, windows)):
+        begun, _ = calibration_windows(checkpoint, graph, replace(settings, calibration=""))
+        windows += _imagined(checkpoint, graph, weights, begun, settings.seed, progress)
     if settings.rotates and graph.generates:
         scales = smoothing_scales(graph, weights, checkpoint.shape.signed_theta, windows, progress)
         weights, origin = _rotated(graph, weights, scales, origin, settings.seed)
@@ -235,6 +236,7 @@ def check_weights(weights: Mapping[str, F32], progress: Progress) -> int:
     for done, name in enumerate(weights):
         progress("checking weights", done, len(weights))
         count += weights[name].size
+    progress("checking weights", len(weights), len(weights))
     return count
 
 

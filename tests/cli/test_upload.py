@@ -8,7 +8,7 @@ import pytest
 
 from hollama.cli.upload import digest, plan, read_modelfile, sources, talk_to
 from hollama.errors import ModelfileError
-from hollama.modelfile import parse
+from hollama.modelfile import ADAPTER_OPTION, parse
 
 
 def test_every_command_has_its_field(tmp_path: Path) -> None:
@@ -76,10 +76,12 @@ def test_an_adapter_may_be_a_folder(weights: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("file", "name"), [("a/my model.hef", "my-model"), ("/b/q.hef", "q"), ("ü.hef", "mine")])
 def test_how_to_talk_to_a_file(file: str, name: str, tmp_path: Path) -> None:
-    first, *then = talk_to(Path(file)).split(" && ")
+    first, *then = talk_to(Path(file), "a").split(" && ")
     subprocess.run(first, shell=True, check=True, cwd=tmp_path)
-    assert read_modelfile(tmp_path / "Modelfile").sources[0] == ("/" if file[0] == "/" else "./") + file.lstrip("/")
-    assert then == [f"hollama create {name}", f"hollama run {name}"]
+    written = read_modelfile(tmp_path / f"{name}.Modelfile")
+    assert written.sources[0] == ("/" if file[0] == "/" else "./") + file.lstrip("/")
+    assert written.all(ADAPTER_OPTION) == ("a",)
+    assert then == [f"hollama create {name} -f {name}.Modelfile", f"hollama run {name}"]
 
 
 def test_an_adapter_that_is_not_there(tmp_path: Path) -> None:

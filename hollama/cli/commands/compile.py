@@ -64,7 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
     for adapter in adapters:
         print(told(adapter))
     size = human_bytes(target.stat().st_size)
-    print(f"wrote {target} ({size}); to talk to it:\n  {talk_to(target)}")
+    added = adapters[-1].name if adapters else ""
+    print(f"wrote {target} ({size}); to talk to it:\n  {talk_to(target, added)}")
     return 0
 
 

@@ -110,8 +110,9 @@ def _info(client: Client, name: str) -> Json:
     try:
         return client.post("/api/show", {"model": name})
     except ClientError as error:
-        if error.status in (400, 404) and Path(name).is_file():
-            hint = f"it is a file, to talk to it:\n  {talk_to(Path(name))}"
+        path = Path(name)
+        if error.status in (400, 404) and (path.is_file() or (path / "config.json").is_file()):
+            hint = f"it is a {'file' if path.is_file() else 'folder'}, to talk to it:\n  {talk_to(path)}"
         elif error.status == 404 and name == _embedded():
             hint = "it comes with hollama, but is not in the store: deleted, or no room for it (`hollama doctor` looks)"
         elif error.status == 404:
