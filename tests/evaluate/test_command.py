@@ -42,8 +42,9 @@ def test_the_help_names_every_task(capsys):
     assert "examples:" in said
 
 
-def test_float_beside_quantised_with_speed_and_memory(package, checkpoint, write, tmp_path, capsys):
-    words = [str(package), "--float", str(checkpoint), "--tasks", f"text={write('a.txt', TEXT)}", "--limit", "2"]
+def test_float_beside_quantised_with_speed_and_memory(floating, quantised, write, tmp_path, capsys):
+    package, checkpoint, text = quantised.subject.path, floating.subject.path, write("a.txt", TEXT)
+    words = [str(package), "--float", str(checkpoint), "--tasks", f"text={text}", "--limit", "2"]
     assert main(["eval", *words, "--json", str(tmp_path / "figures.json")]) == 0
     said = capsys.readouterr().out
     assert re.search(r"^TASK +ITEMS +METRIC +FLOAT +QUANTISED +CHANGE$", said, re.M)
@@ -52,7 +53,8 @@ def test_float_beside_quantised_with_speed_and_memory(package, checkpoint, write
     )
     found = json.loads((tmp_path / "figures.json").read_text())
     (metric,) = found["tasks"][0]["metrics"]
-    assert metric["quantised"]["value"] == pytest.approx(metric["float"]["value"], rel=0.2)
+    for kind, alone in {"float": floating, "quantised": quantised}.items():
+        assert alone.figures("text", text, limit=2) == alone.near({"perplexity": metric[kind]["value"]})
     assert metric["quantised"]["value"] != metric["float"]["value"]
     device = found["device"]
     assert device["ttft"] > 0 < device["decode_tps"]
