@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 JsonObject = Mapping[str, Any]
+OnProgress = Callable[[str, int, int], None]  # what is going on, how much of it is done, of how much
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from hollama.compiler.adapters import AdapterFile, QuantisedFile
     from hollama.compiler.pipeline import CompileSettings
     from hollama.compiler.report import Report
+    from hollama.types import OnProgress
 
-Step = Callable[[str, int, int], None]
 RANGES = ("mse", "entropy", "percentile", "max")  # what `hollama.compiler.ranges` knows, which takes time to import
 _MOST_TEXT = 1 << 26  # characters of a text; more would not be used
 _KINDS = {".har": "a HAR", ".hef": "a package"}
@@ -115,7 +115,7 @@ def told(adapter: QuantisedFile) -> str:
     return f"adapter {adapter.name}: {human_bytes(adapter.nbytes)}, {quality}"
 
 
-def reported(arguments: argparse.Namespace, model: Path, checkpoint: Path, step: Step) -> None:
+def reported(arguments: argparse.Namespace, model: Path, checkpoint: Path, step: OnProgress) -> None:
     """Write the report that --report asks for. Raises as `hollama.compiler.report.report` does."""
     if arguments.report:
         from hollama.compiler.report import report

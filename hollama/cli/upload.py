@@ -9,11 +9,15 @@ import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from hollama.cli.client import Client, Json
 from hollama.cli.sampler_options import sampler_options
 from hollama.errors import ModelfileError
 from hollama.modelfile import Modelfile, expand_path, parse, source_files
+
+if TYPE_CHECKING:
+    from hollama.types import OnProgress
 
 _CHUNK = 1 << 20  # bytes
 _PATH_STARTS = (".", "~", "/", "\\")
@@ -130,12 +134,12 @@ def digest(path: Path, report: Report) -> str:
     return f"sha256:{state.hexdigest()}"
 
 
-def upload(client: Client, files: Sequence[Source], report: Callable[[str, int, int], None]) -> dict[str, str]:
+def upload(client: Client, files: Sequence[Source], report: OnProgress) -> dict[str, str]:
     """Hash every file, give it to the server, and return the digests by name."""
     return {source.name: _upload(client, source.path, report) for source in files}
 
 
-def _upload(client: Client, path: Path, report: Callable[[str, int, int], None]) -> str:
+def _upload(client: Client, path: Path, report: OnProgress) -> str:
     size = path.stat().st_size
     found = digest(path, lambda done: report(f"hashing {path.name}", done, size))
     if not client.has_blob(found):

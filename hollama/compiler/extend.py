@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hollama.compiler.adapters import QuantisedFile, attach, quantise_adapter
 from hollama.compiler.calibration import DEFAULT_TEXT, beginning, require_tokens, windows_of
-from hollama.compiler.pipeline import CompileSettings, Progress
+from hollama.compiler.pipeline import CompileSettings
 from hollama.compiler.tokenizers import begins_with, open_tokenizer
 from hollama.errors import CompileError
 from hollama.formats.files import Content
@@ -16,6 +16,7 @@ from hollama.formats.package import Package, read_info, read_tokenizer
 from hollama.formats.package_adapters import adapter_resource
 from hollama.formats.package_weights import network_groups, read_model, read_origin
 from hollama.models.table import by_name
+from hollama.types import OnProgress
 
 _LONGEST, _MOST = 256, 16  # tokens of a calibration window for adapters, and windows
 
@@ -29,7 +30,7 @@ class Extension:
     adapters: list[QuantisedFile]
 
 
-def extend(package: Package, settings: CompileSettings, progress: Progress) -> Extension:
+def extend(package: Package, settings: CompileSettings, progress: OnProgress) -> Extension:
     """Quantise the settings' adapters, each by itself against the frozen model. Raises CompileError, FormatError."""
     info, (graph, weights) = read_info(package), read_model(package)
     names = [*info.adapters, *(adapter.name for adapter in settings.adapters)]

@@ -18,7 +18,7 @@ Training the norms and the embedding table too made no difference that was seen.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,10 +31,10 @@ from hollama.ir.graph import Graph
 from hollama.ir.quantised import QuantisedWeights
 from hollama.kernels.golden import WEIGHT_MAX, PackedLinear
 from hollama.kernels.packing import integer_weights, pack
+from hollama.types import OnProgress
 
 F32 = NDArray[np.float32]
 log = logging.getLogger(__name__)
-Report = Callable[[str, int, int], None]  # status, done, of
 _BATCH = 2048  # tokens of a step
 _RATE = 0.05  # of the weights, in steps of their grids
 _FAR = 0.18  # nats a token from the float model; nearer ones take shorter steps: nats go with the square of errors
@@ -50,7 +50,7 @@ def finetune(
     windows: Sequence[Sequence[int]],
     steps: int,
     seed: int,
-    report: Report,
+    report: OnProgress,
 ) -> QuantisedWeights:
     """The quantised weights after `steps` steps over windows of token ids; `weights` are the float model's.
 

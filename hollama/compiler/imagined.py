@@ -8,13 +8,14 @@ itself, at 9.95.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from hollama.ir.floating import FloatArithmetic
 from hollama.ir.graph import Graph
 from hollama.ir.interpreter import Segment, run
+from hollama.types import OnProgress
 
 _LENGTH = 256  # tokens of a window
 _LEAST, _MOST = 16, 64  # windows
@@ -29,7 +30,7 @@ def enough(graph: Graph, texts: Sequence[Sequence[int]]) -> bool:
 
 def imagine(
     graph: Graph, arithmetic: FloatArithmetic, texts: Sequence[Sequence[int]], seed: int,
-    report: Callable[[str, int, int], None],
+    report: OnProgress,
 ) -> list[list[int]]:  # fmt: skip
     """Windows that begin with a few tokens from within the texts and go on as the model does.
 
@@ -56,7 +57,7 @@ def _widest(graph: Graph) -> int:
 
 def _continued(
     graph: Graph, arithmetic: FloatArithmetic, windows: list[list[int]], length: int, chance: np.random.Generator,
-    report: Callable[[str, int, int], None],
+    report: OnProgress,
 ) -> list[list[int]]:  # fmt: skip
     """Go on with all windows together, a token at a time."""
     caches, fed = [arithmetic.cache(length) for _ in windows], 0

@@ -27,9 +27,9 @@ from hollama.ir.interpreter import Segment, Step, evaluate
 from hollama.ir.quantised import QuantisedWeights
 from hollama.kernels import golden
 from hollama.kernels.golden import Quantisation
+from hollama.types import OnProgress
 
 F32 = NDArray[np.float32]
-Progress = Callable[[str, int, int], None]
 Chosen = Callable[[Node], frozenset[str]]  # what of a node is quantised
 WEIGHTS, INPUTS, ATTENTION, EMBEDDING = SOURCES = ("weights", "inputs", "attention", "embedding")
 ALL = frozenset(SOURCES)
@@ -98,7 +98,7 @@ class Measurement:
 
 def measure(
     graph: Graph, weights: Mapping[str, F32], quantised: QuantisedWeights, windows: Sequence[Sequence[int]],
-    progress: Progress,
+    progress: OnProgress,
 ) -> Measurement:  # fmt: skip
     """`weights` are the float ones, in the bases of the quantised; `windows` are runs of token ids."""
     model = _Model(graph, FloatArithmetic(graph, weights, quantised.theta), quantised)

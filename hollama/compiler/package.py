@@ -8,15 +8,16 @@ from pathlib import Path
 
 from hollama.compiler.adapters import AdapterFile, QuantisedFile, attach
 from hollama.compiler.extend import extend
-from hollama.compiler.pipeline import CompileSettings, Progress, compile_checkpoint, open_checkpoint, origin_of
+from hollama.compiler.pipeline import CompileSettings, compile_checkpoint, open_checkpoint, origin_of
 from hollama.compiler.stages import compile_stage, is_optimised
 from hollama.errors import CompileError
 from hollama.formats.hef import Hef, write_hef
 from hollama.formats.hef_container import is_hef
+from hollama.types import OnProgress
 
 
 def compile_package(
-    source: Path, target: Path, settings: CompileSettings, progress: Progress
+    source: Path, target: Path, settings: CompileSettings, progress: OnProgress
 ) -> Sequence[QuantisedFile]:
     """Compile a checkpoint or a HAR, or take a package as it is, and add the settings' adapters; what became of those.
 
@@ -46,7 +47,7 @@ def _check(source: Path, adapters: Sequence[AdapterFile]) -> None:
         attach(graph, origin_of(checkpoint, graph, sources), adapter, checkpoint.architecture)
 
 
-def _add(source: Path, target: Path, settings: CompileSettings, progress: Progress) -> list[QuantisedFile]:
+def _add(source: Path, target: Path, settings: CompileSettings, progress: OnProgress) -> list[QuantisedFile]:
     if not settings.adapters:
         raise CompileError(f"{source} is a package already; name an adapter to add with --adapter NAME=PATH")
     with Hef.open(source) as hef:

@@ -17,7 +17,6 @@ from hollama.compiler.arithmetic import Held
 from hollama.compiler.calibration import DEFAULT_TEXT, beginning, require_tokens, texts_of, windows_of
 from hollama.compiler.checkpoint import Checkpoint
 from hollama.compiler.float_weights import FloatWeights, rows_of
-from hollama.compiler.float_weights import read_weights as read_weights
 from hollama.compiler.gguf import open_gguf
 from hollama.compiler.gptq import GptqSettings
 from hollama.compiler.huggingface import open_huggingface
@@ -39,9 +38,9 @@ from hollama.ir.floating import FloatArithmetic
 from hollama.ir.graph import Graph
 from hollama.ir.quantised import QuantisedWeights
 from hollama.models.decoder import Fused
+from hollama.types import OnProgress
 
 F32 = NDArray[np.float32]
-Progress = Callable[[str, int, int], None]  # status, done, of
 _FINETUNED, _STEP = 512, 2048  # tokens of a window and of a step of finetuning
 _CHECKPOINTS = "a GGUF file, the folder of a Hugging Face checkpoint, or a HAR"
 
@@ -65,7 +64,7 @@ class CompileSettings:
     finetuning: int = 0  # steps of QFT, which needs torch
 
 
-def compile_checkpoint(source: Path, target: Path, settings: CompileSettings, progress: Progress) -> None:
+def compile_checkpoint(source: Path, target: Path, settings: CompileSettings, progress: OnProgress) -> None:
     """Compile a GGUF file, a Hugging Face folder or a parsed HAR into a HEF package, written atomically.
 
     Raises CompileError for a checkpoint that cannot be compiled, FormatError for files that lie.
@@ -98,7 +97,7 @@ class Optimised:
     calibration: str
 
 
-def optimise(checkpoint: Checkpoint, settings: CompileSettings, progress: Progress) -> Optimised:
+def optimise(checkpoint: Checkpoint, settings: CompileSettings, progress: OnProgress) -> Optimised:
     """Quantise a checkpoint. Raises CompileError, which names the tensor."""
     context = min(settings.context, checkpoint.shape.context)
     if context < 2:
@@ -135,7 +134,7 @@ def optimise(checkpoint: Checkpoint, settings: CompileSettings, progress: Progre
 
 def _imagined(
     checkpoint: Checkpoint, graph: Graph, weights: Mapping[str, F32], windows: Sequence[Sequence[int]], seed: int,
-    progress: Progress,
+    progress: OnProgress,
 ) -> list[list[int]]:  # fmt: skip
     """The whole float model is held meanwhile, and no longer."""
     arithmetic = FloatArithmetic(graph, Held(weights), checkpoint.shape.signed_theta)
@@ -230,7 +229,7 @@ def statistics_of(quantiser: Quantiser) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def check_weights(weights: Mapping[str, F32], progress: Progress) -> int:
+def check_weights(weights: Mapping[str, F32], progress: OnProgress) -> int:
     """How many parameters there are. Raises CompileError where one is not finite, before the long work."""
     count = 0
     for done, name in enumerate(weights):

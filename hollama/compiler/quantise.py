@@ -12,7 +12,7 @@ on another machine, or with another number of threads of its own.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -33,11 +33,11 @@ from hollama.compiler.widening import widened
 from hollama.ir.graph import Graph, Node
 from hollama.ir.quantised import QuantisedWeights
 from hollama.kernels.golden import PackedLinear, Quantisation, integer_weights
+from hollama.types import OnProgress
 
 F32 = NDArray[np.float32]
 _ROWS = 8192  # of the table that are rounded at a time
 _TOKENS = 16_384  # that show what ranges are
-Report = Callable[[str, int, int], None]  # status, done, of
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Quantiser:
         rounded = replace(exact, weights=_Rounded(self.weights, self.linears))
         self._quantised = Stream(self.graph, self.windows), rounded
 
-    def run(self, report: Report) -> QuantisedWeights:
+    def run(self, report: OnProgress) -> QuantisedWeights:
         """Raises CompileError, which names the layer, for weights or texts that cannot be used."""
         nodes = self.graph.linears()
         if not self.recipe.gptq:
@@ -90,7 +90,7 @@ class Quantiser:
         ranges = {**self.ranges, embed.name: of}
         return QuantisedWeights(_rounded_table(table, of), self.linears, norms, ranges, self.theta)
 
-    def _measure(self, nodes: Sequence[Node], report: Report) -> None:
+    def _measure(self, nodes: Sequence[Node], report: OnProgress) -> None:
         """All ranges from the float model, layer by layer."""
         stream, arithmetic = self._float
         for done, node in enumerate(nodes):

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hollama.compiler.checkpoint import Checkpoint
-from hollama.compiler.measure import Measurement, Progress, Value, measure
-from hollama.compiler.pipeline import CompileSettings, calibration_windows, open_checkpoint, read_weights
+from hollama.compiler.float_weights import read_weights
+from hollama.compiler.measure import Measurement, Value, measure
+from hollama.compiler.pipeline import CompileSettings, calibration_windows, open_checkpoint
 from hollama.compiler.rotation import rotate
 from hollama.compiler.stages import STATISTICS, calibration_of, open_optimised
 from hollama.errors import CompileError
@@ -21,6 +22,7 @@ from hollama.formats.hef import Hef
 from hollama.formats.package import PackageInfo, read_info
 from hollama.formats.package_weights import Origin, read_model, read_origin
 from hollama.ir.graph import Graph
+from hollama.types import OnProgress
 
 F32 = NDArray[np.float32]
 FORMAT = 1
@@ -53,7 +55,7 @@ class Report:
         return found | {"text": self.text, "calibrated": calibrated, "history": list(self.history)}
 
 
-def report(package: Path, checkpoint: Path | None, text: str, progress: Progress) -> Report:
+def report(package: Path, checkpoint: Path | None, text: str, progress: OnProgress) -> Report:
     """Of a HEF, or of a HAR that is optimised; `text` is empty for the one that it was calibrated with.
 
     Raises CompileError for a checkpoint that it was not made of, FormatError, OSError.
@@ -76,7 +78,7 @@ def report(package: Path, checkpoint: Path | None, text: str, progress: Progress
         )
 
 
-def _measure(package: Hef | Har, checkpoint: Checkpoint, text: str, progress: Progress) -> Measurement:
+def _measure(package: Hef | Har, checkpoint: Checkpoint, text: str, progress: OnProgress) -> Measurement:
     graph, quantised = read_model(package)
     float_graph, sources = checkpoint.architecture.build(checkpoint.shape)
     if float_graph != graph:

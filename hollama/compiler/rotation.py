@@ -32,7 +32,7 @@ A graph whose residual stream meets anything but RMS norms and sums keeps it; th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -43,6 +43,7 @@ from hollama.compiler.calibration import evenly
 from hollama.compiler.hadamard import Rotation, random_rotation
 from hollama.compiler.stream import Stream
 from hollama.ir.graph import Graph, Node
+from hollama.types import OnProgress
 
 F32 = NDArray[np.float32]
 Order = NDArray[np.intp]  # of channels
@@ -50,7 +51,6 @@ SMOOTHING = 0.5
 _ROWS = 4096  # that are turned at a time
 _TOKENS = 32_768  # that show what the peaks are, of which only the roots matter
 _LEAST_PEAK = 1e-3  # of the largest: channels below it are all alike
-Report = Callable[[str, int, int], None]  # status, done, of
 Weights = Mapping[str, F32]  # by name: matrices (outputs, inputs), biases under `name.bias`, gains of norms
 
 
@@ -223,7 +223,7 @@ def _part(graph: Graph, readers: Mapping[str, list[Node]], name: str) -> _Part |
 
 
 def smoothing_scales(
-    graph: Graph, weights: Weights, theta: F32, windows: Sequence[Sequence[int]], report: Report = lambda *_: None
+    graph: Graph, weights: Weights, theta: F32, windows: Sequence[Sequence[int]], report: OnProgress = lambda *_: None
 ) -> dict[str, F32]:
     """Scales of gated units, from what calibration texts make of them; their geometric mean is 1."""
     windows = evenly(windows, _TOKENS)

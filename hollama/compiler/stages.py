@@ -21,7 +21,7 @@ from hollama.compiler.adapters import QuantisedFile
 from hollama.compiler.extend import extend
 from hollama.compiler.float_weights import FloatWeights
 from hollama.compiler.parsed import noted, parsed_members
-from hollama.compiler.pipeline import CompileSettings, Progress, check_weights, naming, open_checkpoint, optimise
+from hollama.compiler.pipeline import CompileSettings, check_weights, naming, open_checkpoint, optimise
 from hollama.compiler.provenance import Step, digests, step, text_digest
 from hollama.compiler.tokenizers import open_tokenizer
 from hollama.errors import CompileError
@@ -31,11 +31,12 @@ from hollama.formats.hef import write_hef
 from hollama.formats.hef_groups import NetworkGroup
 from hollama.formats.package import read_info, read_tokenizer
 from hollama.formats.package_weights import network_groups, read_model
+from hollama.types import OnProgress
 
 STATISTICS, CALIBRATION = "statistics.json", "calibration.txt"
 
 
-def parse(source: Path, target: Path, progress: Progress) -> None:
+def parse(source: Path, target: Path, progress: OnProgress) -> None:
     """A checkpoint to a HAR that holds all of it that matters, checked. Raises CompileError, FormatError, OSError."""
     if is_har(source):
         following = "`hollama compile`" if is_optimised(source) else "`hollama optimize`"
@@ -50,7 +51,7 @@ def parse(source: Path, target: Path, progress: Progress) -> None:
     write_har(target, stage=PARSED, members=members, groups={}, history=[_parsed(source)])
 
 
-def optimise_stage(source: Path, target: Path, settings: CompileSettings, progress: Progress) -> None:
+def optimise_stage(source: Path, target: Path, settings: CompileSettings, progress: OnProgress) -> None:
     """A parsed HAR, or a checkpoint, to a HAR with the quantised model. Raises CompileError, FormatError, OSError."""
     progress("reading checkpoint", 0, 0)
     with naming(source):
@@ -64,7 +65,7 @@ def optimise_stage(source: Path, target: Path, settings: CompileSettings, progre
     write_har(target, stage=OPTIMISED, members=members, groups=_plain(model.groups), history=history)
 
 
-def add_stage(source: Path, target: Path, settings: CompileSettings, progress: Progress) -> Sequence[QuantisedFile]:
+def add_stage(source: Path, target: Path, settings: CompileSettings, progress: OnProgress) -> Sequence[QuantisedFile]:
     """An optimised HAR to one with the settings' adapters too; what became of them. Raises as `optimise_stage` does."""
     with open_optimised(source) as har:
         settings = _with_text(har, settings)
@@ -82,7 +83,9 @@ def add_stage(source: Path, target: Path, settings: CompileSettings, progress: P
     return added.adapters
 
 
-def compile_stage(source: Path, target: Path, settings: CompileSettings, progress: Progress) -> Sequence[QuantisedFile]:
+def compile_stage(
+    source: Path, target: Path, settings: CompileSettings, progress: OnProgress
+) -> Sequence[QuantisedFile]:
     """An optimised HAR to a HEF, with the settings' adapters added. Raises as `optimise_stage` does."""
     with open_optimised(source) as har:
         open_tokenizer(read_tokenizer(har))

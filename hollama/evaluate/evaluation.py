@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +19,7 @@ from hollama.evaluate.task import Questions, Task
 from hollama.evaluate.tasks import TASKS
 from hollama.evaluate.work import Part, Result, Share, deal, work
 from hollama.plugins import Plugins
-
-Report = Callable[[str, int, int], None]  # what is going on, done, of
+from hollama.types import OnProgress
 
 _PROBED = 8  # items whose tokens have to be the same for both models
 
@@ -53,7 +52,7 @@ class Outcome:
     groups: Sequence[Outcome] = ()
 
 
-def evaluate(plan: Plan, plugins: Plugins, report: Report) -> list[Outcome]:
+def evaluate(plan: Plan, plugins: Plugins, report: OnProgress) -> list[Outcome]:
     """Ask what is not in the journal yet, and sum up. Raises HollamaError."""
     if plan.ray:
         require_ray()
@@ -94,7 +93,7 @@ def _require_alike(
 
 
 def _run(
-    plan: Plan, subject: Subject, asked: Mapping[str, Questions], journal: Journal, report: Report
+    plan: Plan, subject: Subject, asked: Mapping[str, Questions], journal: Journal, report: OnProgress
 ) -> dict[str, list[str]]:
     """Fill the journal; returns the keys of all items of each task."""
     digest = subject.digest()

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hollama.compiler.pipeline import open_checkpoint, read_weights
+from hollama.compiler.float_weights import read_weights
+from hollama.compiler.pipeline import open_checkpoint
 from hollama.errors import BackendError, OutOfPages
 from hollama.interfaces import Limits, Session, Work
 from hollama.ir.floating import FloatArithmetic

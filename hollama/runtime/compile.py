@@ -17,15 +17,15 @@ import secrets
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
 from hollama.errors import CompileError
+from hollama.types import OnProgress
 
-Report = Callable[[str, int, int], None]  # status, completed, total
 Adapters = Mapping[str, Path]  # LoRA files or folders, by the names they get in the package
 
 NONE: Adapters = MappingProxyType({})
@@ -38,7 +38,7 @@ _SHOWN = 400  # last bytes of what a crashed child said
 class Compiler(Protocol):
     """Turns a checkpoint, a folder or a GGUF file, into a package; or one package into another, with more adapters."""
 
-    async def __call__(self, source: Path, target: Path, progress: Report, adapters: Adapters = NONE) -> None:
+    async def __call__(self, source: Path, target: Path, progress: OnProgress, adapters: Adapters = NONE) -> None:
         """Write `target`, or raise CompileError and leave nothing. Cancelling stops the work."""
         ...
 
@@ -49,7 +49,7 @@ class ChildCompiler:
 
     command: Sequence[str] = _COMMAND
 
-    async def __call__(self, source: Path, target: Path, progress: Report, adapters: Adapters = NONE) -> None:
+    async def __call__(self, source: Path, target: Path, progress: OnProgress, adapters: Adapters = NONE) -> None:
         part = target.with_name(f"sha256-{secrets.token_hex(8)}")  # pruned as unfinished work, should we be killed
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ class ChildCompiler:
         finally:
             part.unlink(missing_ok=True)
 
-    async def _run(self, source: Path, target: Path, progress: Report, adapters: Adapters) -> None:
+    async def _run(self, source: Path, target: Path, progress: OnProgress, adapters: Adapters) -> None:
         options = [part for name, path in adapters.items() for part in ("--adapter", f"{name}={path}")]
         command = [*self.command, str(source), str(target), "--progress", "json", *options]
         child = await asyncio.create_subprocess_exec(
@@ -82,7 +82,7 @@ class ChildCompiler:
             await asyncio.gather(child.wait(), said, return_exceptions=True)
 
 
-async def _follow(child: Process, progress: Report) -> str:
+async def _follow(child: Process, progress: OnProgress) -> str:
     """Pass the steps on until the child closes its output; its error, if it names one."""
     assert child.stdout
     problem = ""

@@ -28,8 +28,9 @@ from pathlib import Path
 import numpy as np
 from quantisation import WINDOW, Subject, compared, subjects, windows
 
+from hollama.compiler.float_weights import read_weights
 from hollama.compiler.gptq import GptqSettings
-from hollama.compiler.pipeline import open_checkpoint, read_weights
+from hollama.compiler.pipeline import open_checkpoint
 from hollama.compiler.quantise import Quantiser, Recipe
 from hollama.compiler.rotation import SMOOTHING, Rotated, rotate, smoothing_scales
 from hollama.ir.floating import FloatArithmetic

@@ -32,8 +32,9 @@ from versus.llamacpp import programs, quantise
 from hollama.compiler import CompileSettings, compile_checkpoint
 from hollama.compiler.calibration import windows_of
 from hollama.compiler.checkpoint import Checkpoint
+from hollama.compiler.float_weights import read_weights
 from hollama.compiler.gguf import GgufTensors
-from hollama.compiler.pipeline import open_checkpoint, read_weights
+from hollama.compiler.pipeline import open_checkpoint
 from hollama.formats.gguf import GgufFile
 from hollama.formats.hef import Hef
 from hollama.formats.package_weights import read_model

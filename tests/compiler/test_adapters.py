@@ -12,7 +12,8 @@ import pytest
 
 from hollama.compiler import CompileSettings, compile_package, read_adapter
 from hollama.compiler.adapters import AdapterFile, attach
-from hollama.compiler.pipeline import open_checkpoint, origin_of, read_weights
+from hollama.compiler.float_weights import read_weights
+from hollama.compiler.pipeline import open_checkpoint, origin_of
 from hollama.compiler.rotation import rotate
 from hollama.errors import CompileError, HefError
 from hollama.formats.hef import GRAPH, Hef, write_hef

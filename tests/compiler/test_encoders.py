@@ -13,7 +13,8 @@ from hollama_tokenizers.huggingface import open_json
 from tokenizers import Tokenizer
 
 from hollama.compiler import CompileSettings, compile_checkpoint
-from hollama.compiler.pipeline import open_checkpoint, read_weights
+from hollama.compiler.float_weights import read_weights
+from hollama.compiler.pipeline import open_checkpoint
 from hollama.compiler.tokenizers import open_tokenizer
 from hollama.compiler.tokenizers.wordpiece import wordpiece
 from hollama.compiler.widening import widened

@@ -9,7 +9,8 @@ import pytest
 
 from hollama.compiler import CompileSettings, compile_checkpoint
 from hollama.compiler.calibration import DEFAULT_TEXT
-from hollama.compiler.pipeline import open_checkpoint, optimise, read_weights
+from hollama.compiler.float_weights import read_weights
+from hollama.compiler.pipeline import open_checkpoint, optimise
 from hollama.errors import CompileError
 from hollama.formats.hef import Hef
 from hollama.formats.package_weights import read_model

@@ -5,7 +5,8 @@ import pytest
 from tokenizers import Tokenizer
 
 from hollama.compiler import CompileSettings, compile_checkpoint
-from hollama.compiler.pipeline import open_checkpoint, read_weights
+from hollama.compiler.float_weights import read_weights
+from hollama.compiler.pipeline import open_checkpoint
 from hollama.formats.hef import Hef
 from hollama.formats.package_weights import read_model
 from hollama.ir.floating import FloatArithmetic

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from hollama.compiler import CompileSettings
+from hollama.compiler.float_weights import read_weights
 from hollama.compiler.imagined import enough, imagine
-from hollama.compiler.pipeline import open_checkpoint, optimise, read_weights
+from hollama.compiler.pipeline import open_checkpoint, optimise
 from hollama.ir.floating import FloatArithmetic
 from tests.checkpoints import random_checkpoint
 

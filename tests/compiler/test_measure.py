@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from hollama.compiler import CompileSettings, compile_package
+from hollama.compiler.float_weights import read_weights
 from hollama.compiler.measure import SOURCES, decibels, measure, parts_of
-from hollama.compiler.pipeline import open_checkpoint, read_weights
+from hollama.compiler.pipeline import open_checkpoint
 from hollama.compiler.report import report
 from hollama.compiler.stages import optimise_stage
 from hollama.errors import CompileError, HarError

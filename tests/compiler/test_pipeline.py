@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from hollama.compiler import CompileSettings, compile_checkpoint
 from hollama.compiler.calibration import DEFAULT_TEXT
-from hollama.compiler.pipeline import open_checkpoint, read_weights
+from hollama.compiler.float_weights import read_weights
+from hollama.compiler.pipeline import open_checkpoint
 from hollama.errors import CompileError, HefError
 from hollama.formats.hef import Hef, write_hef
 from hollama.formats.package import read_config, read_info, read_tokenizer

@@ -5,8 +5,9 @@ from functools import reduce
 import numpy as np
 import pytest
 
+from hollama.compiler.float_weights import read_weights
 from hollama.compiler.hadamard import orthogonal_factors, random_rotation
-from hollama.compiler.pipeline import open_checkpoint, read_weights
+from hollama.compiler.pipeline import open_checkpoint
 from hollama.compiler.rotation import residual_stream, rotate, smoothing_scales
 from hollama.ir.floating import FloatArithmetic
 from hollama.ir.interpreter import Segment, run

@@ -16,8 +16,9 @@ from tokenizers import processors
 from hollama.cli.compiling import told
 from hollama.compiler import CompileSettings, calibration, compile_package, read_adapter
 from hollama.compiler.arithmetic import Held
+from hollama.compiler.float_weights import read_weights
 from hollama.compiler.parsed import MODEL, open_parsed
-from hollama.compiler.pipeline import calibration_windows, open_checkpoint, read_weights
+from hollama.compiler.pipeline import calibration_windows, open_checkpoint
 from hollama.compiler.quantise import Quantiser
 from hollama.compiler.stages import add_stage, is_optimised, open_optimised, optimise_stage, parse
 from hollama.errors import CompileError, FormatError, HarError, HollamaError

@@ -8,7 +8,8 @@ import pytest
 
 from hollama.compiler import CompileSettings, compile_checkpoint
 from hollama.compiler.arithmetic import TextArithmetic
-from hollama.compiler.pipeline import open_checkpoint, read_weights
+from hollama.compiler.float_weights import read_weights
+from hollama.compiler.pipeline import open_checkpoint
 from hollama.compiler.stream import Stream, in_order
 from hollama.ir.floating import FloatArithmetic
 from hollama.ir.interpreter import Segment, run

@@ -12,7 +12,8 @@ import pytest
 from tokenizers import Tokenizer
 
 from hollama.compiler import CompileSettings, compile_checkpoint
-from hollama.compiler.pipeline import open_checkpoint, read_weights
+from hollama.compiler.float_weights import read_weights
+from hollama.compiler.pipeline import open_checkpoint
 from hollama.evaluate.data import FileSource
 from hollama.evaluate.evaluation import Plan, evaluate
 from hollama.evaluate.subject import Subject

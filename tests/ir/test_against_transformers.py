@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from hollama.compiler.checkpoint import Checkpoint, SpecialTokens
+from hollama.compiler.float_weights import read_weights
 from hollama.compiler.huggingface import FolderTensors
-from hollama.compiler.pipeline import read_weights
 from hollama.formats.safetensors import open_folder
 from hollama.ir.floating import FloatArithmetic
 from hollama.ir.interpreter import Segment, run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,8 +31,7 @@ from hollama.formats.hef_container import is_hef
 
 if TYPE_CHECKING:
     from hollama.compiler.adapters import QuantisedFile
-
-Report = Callable[[str, int, int], None]
+    from hollama.types import OnProgress
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,7 +81,7 @@ def _print_step(status: str, completed: int, total: int) -> None:
     print(json.dumps({"status": status, "completed": completed, "total": total}), flush=True)
 
 
-def _compile(arguments: argparse.Namespace, source: Path, target: Path, report: Report) -> Sequence[QuantisedFile]:
+def _compile(arguments: argparse.Namespace, source: Path, target: Path, report: OnProgress) -> Sequence[QuantisedFile]:
     from hollama.compiler import compile_package
     from hollama.compiler.stages import is_optimised
 
