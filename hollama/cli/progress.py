@@ -167,12 +167,13 @@ def step_line(step: Step, width: int, frame: str) -> str:
 
 
 def _amount(step: Step) -> str:
+    over, rate = step.done or step.completed >= step.total, step.rate
+    left = f" {_left((step.total - step.completed) / rate):>6}" if rate and not over else ""
     if not step.sizes:
-        return f"{step.completed}/{step.total}"
-    if step.done or step.completed >= step.total:
+        return f"{step.completed}/{step.total}{left}"
+    if over:
         return f"{human_bytes(step.total):>6}"
-    rate = step.rate
-    speed = f"{human_bytes(int(rate)):>6}/s {_left((step.total - step.completed) / rate):>6}" if rate else ""
+    speed = f"{human_bytes(int(rate)):>6}/s{left}" if rate else ""
     return f"{human_bytes(step.completed):>6}/{human_bytes(step.total):>6} {speed}"
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hollama.compiler.report import Report
 
 _WORST = 10
+_INTERVAL = 1.96  # standard errors on either side that 95 % of normally distributed figures lie within
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def decibel(value: float | None) -> str:
 
 def _nats(loss: Loss) -> str:
     """With half of the 95 % interval."""
-    return f"{loss.kl:.4f} ± {1.96 * (loss.kl_error or 0):.4f}"
+    return f"{loss.kl:.4f} ± {_INTERVAL * (loss.kl_error or 0):.4f}"
 
 
 def _measured(measured: Measurement) -> Iterator[Table]:
@@ -79,6 +80,8 @@ def _measured(measured: Measurement) -> Iterator[Table]:
         "Where it is lost, each quantised alone",
         ("SOURCE", "SNR", "NATS A TOKEN", "SHARE"),
         [_loss(loss) for loss in measured.sources],
+        note="attention is queries, keys and values, as the KV cache holds them. NATS A TOKEN is how far the next\n"
+        "token's distribution is from the float model's (KL divergence), SHARE that of the power of all this noise.",
     )
     behind = [decibel(snr) for _, snr in measured.stream]
     yield Table(

@@ -116,10 +116,11 @@ def measure(
         inside = _inside({node.name for node in graph.nodes[start:stop]})
         blocks.append((name, model.run(seen.saved[start], start, step, inside)))
         progress("measuring", len(SOURCES) + len(blocks), steps)
+    (whole,) = _losses(graph, exact, [("all", together)])
     return Measurement(
         tokens=len(step.tokens),
         compared=len(exact),
-        whole=_losses(graph, exact, [("all", together)])[0],
+        whole=whole,
         sources=_losses(graph, exact, sources),
         parts=_losses(graph, exact, blocks),
         stream=[(name, seen.arriving[stop - 1]) for name, _, stop in parts],
@@ -167,9 +168,7 @@ def _ratio(signal: float, noise: float) -> float | None:
 
 
 def _losses(graph: Graph, exact: F32, alone: Sequence[tuple[str, F32]]) -> list[Loss]:
-    if graph.generates:  # a constant added to all logits changes nothing
-        exact = exact - exact.mean(axis=1, keepdims=True)
-        alone = [(name, found - found.mean(axis=1, keepdims=True)) for name, found in alone]
+    exact, alone = _centred(graph, exact), [(name, _centred(graph, found)) for name, found in alone]
     noises = [_power(exact, found) for _, found in alone]
     total = sum(noises) or 1.0
     losses = []
@@ -177,6 +176,11 @@ def _losses(graph: Graph, exact: F32, alone: Sequence[tuple[str, F32]]) -> list[
         kl, error = _divergence(exact, found) if graph.generates else (None, None)
         losses.append(Loss(name, decibels(exact, found), kl, error, noise / total))
     return losses
+
+
+def _centred(graph: Graph, output: F32) -> F32:
+    """A constant added to all logits changes nothing."""
+    return output - output.mean(axis=1, keepdims=True) if graph.generates else output
 
 
 def _divergence(exact: F32, found: F32) -> tuple[float, float]:
@@ -273,7 +277,10 @@ class _SideBySide:
             inputs = [exact[name] for name in node.inputs]
             exact[node.name] = self.model.value(node, inputs, self.step, NONE)
             found[node.name] = self.model.value(node, [found[name] for name in node.inputs], self.step, ALL)
-            self.arriving.append(decibels(exact[node.name], found[node.name]))
+            both = exact[node.name], found[node.name]
+            if node is graph.output:
+                both = _centred(graph, both[0]), _centred(graph, both[1])
+            self.arriving.append(decibels(*both))
             if node.op == "linear":
                 self.layers.append(self._layer(node, inputs, exact[node.name]))
             if node.op != "embed" and node.name in self.model.quantised.ranges:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from hollama.errors import EvaluationError
@@ -73,6 +73,11 @@ class Coder:
                 f"answers of up to {most} tokens do not fit a context of {self.context}; take one that is longer"
             )
         return Writing(self.encode(prompt)[-room:], most, until)
+
+    def cut(self, prompts: Iterable[str], most: int) -> str:
+        """What a task's note says where the longest prompt has no room beside an answer of `most` tokens."""
+        longest = self.encode(max(prompts, key=len, default=""))
+        return f", cut to {self.context} tokens" if len(longest) + most > self.context else ""
 
     def _fit(self, context: tuple[int, ...], continuation: tuple[int, ...], greedy: bool) -> Scoring:
         room = self.context - 1

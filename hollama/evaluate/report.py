@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hollama.evaluate.evaluation import Outcome
-from hollama.evaluate.metrics import INTERVAL, Metric
+from hollama.evaluate.metrics import INTERVAL, Change, Metric, change
 
 _KINDS = ("float", "quantised")
 
@@ -21,8 +21,7 @@ class Device:
     """What a package takes on its backend: seconds, tokens a second, bytes.
 
     `kv_cache_bytes` are those of one context, `memory_bytes` all that the backend held for weights and contexts when
-    one request had been answered, `peak_bytes` the most that the process ever held. `watts` are the mean while that
-    was measured, None where the backend does not tell.
+    one request had been answered. `watts` are the mean while that was measured, None where the backend does not tell.
     """
 
     prompt_tokens: int
@@ -33,7 +32,6 @@ class Device:
     kv_cache_bytes: int
     package_bytes: int
     memory_bytes: int
-    peak_bytes: int
     watts: float | None = None
 
 
@@ -65,6 +63,7 @@ def as_json(report: Report) -> dict[str, Any]:
 def _figures(outcome: Outcome) -> dict[str, Any]:
     metrics = [
         {"metric": row[0].name, **{kind: _figure(metric) for kind, metric in zip(kinds, row, strict=True)}}
+        | ({"change": _figure(change(*row))} if len(row) == len(_KINDS) else {})
         for kinds, row in _rows(outcome)
     ]
     return {"items": outcome.items, "metrics": metrics}
@@ -102,7 +101,6 @@ def device_rows(device: Device) -> list[list[str]]:
         ["KV cache", f"{device.kv_cache_tokens} tokens, {_mib(device.kv_cache_bytes)}"],
         ["package", _mib(device.package_bytes)],
         ["memory, weights and contexts", _mib(device.memory_bytes)],
-        ["memory, process at most", _mib(device.peak_bytes)],
         ["power", "not measured" if device.watts is None else f"{device.watts:.1f} W"],
     ]
 
@@ -120,7 +118,7 @@ def _rows(outcome: Outcome) -> list[tuple[list[str], tuple[Metric, ...]]]:
     return [(kinds, row) for row in zip(*(outcome.metrics[kind] for kind in kinds), strict=True)]
 
 
-def _figure(metric: Metric) -> dict[str, float | None]:
+def _figure(metric: Metric | Change) -> dict[str, float | None]:
     return {"value": _finite(metric.value), "stderr": _finite(metric.error)}
 
 
@@ -131,15 +129,20 @@ def _finite(value: float | None) -> float | None:
 
 def _shown(metric: Metric) -> str:
     if metric.share:
-        spread = f" ± {100 * INTERVAL * metric.error:.2f}" if metric.error is not None else ""
-        return f"{100 * metric.value:.2f}{spread} %"
-    spread = f" ± {INTERVAL * metric.error:.3f}" if metric.error is not None else ""
-    return f"{metric.value:.3f}{spread}"
+        return f"{100 * metric.value:.2f}{_spread(metric, 100, 2)} %"
+    return f"{metric.value:.3f}{_spread(metric, 1, 3)}"
 
 
 def _change(old: Metric, new: Metric) -> str:
     """Points of percent for shares, a factor for perplexities."""
-    return f"{100 * (new.value - old.value):+.2f}" if old.share else f"x {new.value / old.value:.3f}"
+    found = change(old, new)
+    if old.share:
+        return f"{100 * found.value:+.2f}{_spread(found, 100, 2)}"
+    return f"x {found.value:.3f}{_spread(found, 1, 3)}"
+
+
+def _spread(figure: Metric | Change, unit: int, digits: int) -> str:
+    return "" if figure.error is None else f" ± {unit * INTERVAL * figure.error:.{digits}f}"
 
 
 def _mib(count: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from hollama.evaluate.coder import Coder
@@ -26,15 +26,23 @@ class Questions:
 
     def first(self, limit: int | None) -> Questions:
         """The first `limit` items, of each group where there are groups, as lm-evaluation-harness counts them."""
-        if limit is None or not self.groups:
-            return replace(self, docs=self.docs[:limit])
+        if limit is None:
+            return self
+        if not self.groups:
+            return self._only(range(min(limit, len(self.docs))), f"the first {limit}")
         kept, seen = [], Counter[str]()
         for number, group in enumerate(self.groups):
             seen[group] += 1
             if seen[group] <= limit:
                 kept.append(number)
-        docs, groups = [self.docs[number] for number in kept], [self.groups[number] for number in kept]
-        return replace(self, docs=docs, groups=groups)
+        return self._only(kept, f"the first {limit} of each subject")
+
+    def _only(self, numbers: Sequence[int], which: str) -> Questions:
+        if len(numbers) == len(self.docs):
+            return self
+        groups = [self.groups[number] for number in numbers] if self.groups else ()
+        note = f"{self.note}, {which}" if self.note else which
+        return Questions([self.docs[number] for number in numbers], note, groups)
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,11 @@ def test_a_bar_knows_speed_and_time_left() -> None:
 
 def test_steps_that_are_no_bytes_are_counted() -> None:
     assert step_line(Step("layer", 3, 24, sizes=False), 60, "").endswith("▏ 3/24")
+    step = Step("layer", 0, 24, sizes=False)
+    for done in range(3):
+        step.completed = done
+        step.sample(20.0 * done)
+    assert step_line(step, 60, "").endswith("▏ 2/24  7m20s")
 
 
 def test_a_finished_bar_has_only_its_size() -> None:

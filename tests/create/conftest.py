@@ -13,10 +13,11 @@ import pytest
 from hollama.formats.hef import CONFIG, TOKENIZER, WEIGHTS, write_hef
 from hollama.formats.package import FORMAT
 from hollama.formats.safetensors import safetensors_chunks
-from hollama.runtime.compile import NONE, Adapters, Report
+from hollama.runtime.compile import NONE, Adapters
 from hollama.runtime.create import Progress, create
 from hollama.runtime.create_request import CreateRequest
 from hollama.store.store import Store
+from hollama.types import OnProgress
 
 Run = Callable[[CreateRequest], Awaitable[list[Progress]]]
 
@@ -28,7 +29,7 @@ class PackageCompiler:
         self.sources: list[dict[str, bytes]] = []
         self.fail: Exception | None = None
 
-    async def __call__(self, source: Path, target: Path, progress: Report, adapters: Adapters = NONE) -> None:
+    async def __call__(self, source: Path, target: Path, progress: OnProgress, adapters: Adapters = NONE) -> None:
         paths = [path for path in source.rglob("*") if path.is_file()] if source.is_dir() else [source]
         self.sources.append({str(path.relative_to(source)): path.read_bytes() for path in paths})
         progress("quantising", 1, 2)

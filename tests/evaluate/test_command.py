@@ -9,6 +9,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hollama.cli.commands.eval import mean_power
@@ -16,7 +17,7 @@ from hollama.cli.main import main
 from hollama.errors import EvaluationError
 from hollama.evaluate.data import FileSource
 from hollama.evaluate.evaluation import Outcome, Plan, evaluate
-from hollama.evaluate.metrics import Metric
+from hollama.evaluate.metrics import Metric, change, share, unit_perplexity
 from hollama.evaluate.report import Device, Report, as_json, device_rows, markdown, quality
 from hollama.evaluate.subject import Subject
 from hollama.evaluate.tasks import TASKS
@@ -48,9 +49,8 @@ def test_float_beside_quantised_with_speed_and_memory(floating, quantised, write
     assert main(["eval", *words, "--json", str(tmp_path / "figures.json")]) == 0
     said = capsys.readouterr().out
     assert re.search(r"^TASK +ITEMS +METRIC +FLOAT +QUANTISED +CHANGE$", said, re.M)
-    assert re.search(
-        r"^text \(windows of 64\) +2 +perplexity +\d+\.\d{3} ± \S+ +\d+\.\d{3} ± \S+ +x \d\.\d{3}$", said, re.M
-    )
+    figures = r"perplexity( +\d+\.\d{3} ± \S+){2} +x \d\.\d{3} ± \d\.\d{3}"
+    assert re.search(rf"^text \(windows of 64, the first 2\) +2 +{figures}$", said, re.M)
     found = json.loads((tmp_path / "figures.json").read_text())
     (metric,) = found["tasks"][0]["metrics"]
     for kind, alone in {"float": floating, "quantised": quantised}.items():
@@ -77,14 +77,14 @@ def test_a_checkpoint_alone_runs_in_float_and_markdown_is_markdown(checkpoint, w
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "checkpoint in float32, context 32"
     assert lines[2:4] == ["| TASK | ITEMS | METRIC | FLOAT |", "| --- | ---: | ---: | ---: |"]
-    assert lines[4].startswith("| text (windows of 32) | 1 | perplexity |")
+    assert lines[4].startswith("| text (windows of 32, the first 1) | 1 | perplexity |")
 
 
 def test_an_installed_model_and_a_gguf_file(shared, write, capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("HOLLAMA_MODELS", str(tmp_path / "models"))
     task = f"text={write('a.txt', TEXT * 9)}"
     assert main(["eval", "hollie", "--tasks", task, "--context", "64", "--limit", "1", "--no-speed"]) == 0
-    assert re.search(r"^text \(windows of 64\) +1 +perplexity +\d+\.\d{3}$", capsys.readouterr().out, re.M)
+    assert re.search(r"^text \(windows of 64, the first 1\) +1 +perplexity +\d+\.\d{3}$", capsys.readouterr().out, re.M)
     gguf = shared / "data" / "derived" / "stories260k" / "stories260K.f32.gguf"
     assert main(["eval", str(gguf), "--tasks", task, "--context", "64", "--limit", "1"]) == 0
     assert "stories260K.f32.gguf in float32, context 64" in capsys.readouterr().out
@@ -203,8 +203,27 @@ def test_subjects_stand_below_their_task():
     }
 
 
+def test_what_changed_is_told_of_the_same_items():
+    right = np.random.default_rng(1).integers(0, 2, 400)
+    kept = np.where(np.arange(400) < 8, 1 - right, right)  # eight answers turn over
+    old, new = (share("acc", [{"acc": float(one)} for one in of]) for of in (right, kept))
+    differs = float(change(old, new).error or 0)
+    assert differs == pytest.approx((kept - right).std(ddof=1) / 20)
+    assert differs < 0.3 * float(new.error or 0)
+    losses = np.random.default_rng(2).normal(60, 20, 40)
+    results = [[{"logprob": -loss * factor, "tokens": 20.0} for loss in losses] for factor in (1, 1.01)]
+    one, other = (unit_perplexity("perplexity", "tokens", of) for of in results)
+    found = change(one, other)
+    assert found.value == pytest.approx(math.exp(0.01 * losses.mean() / 20))
+    assert found.error == pytest.approx(found.value * 0.01 * losses.std(ddof=1) / 20 / math.sqrt(40))
+    outcome = Outcome("text", "", 40, {"float": [one], "quantised": [other]})
+    report = Report({"float": "a", "quantised": "b"}, "emulator", "W4A8KV8", 1, 64, [outcome])
+    assert quality(report)[1][-1] == f"x {found.value:.3f} ± {1.96 * found.error:.3f}"
+    assert as_json(report)["tasks"][0]["metrics"][0]["change"] == {"value": found.value, "stderr": found.error}
+
+
 def test_power_is_told_where_it_is_measured():
-    device = Device(96, 0.289, 332.2, 9.45, 2048, 58 << 20, 1 << 30, 1288490188, 2 << 30)
+    device = Device(96, 0.289, 332.2, 9.45, 2048, 58 << 20, 1 << 30, 1288490188)
     assert device_rows(device)[-1] == ["power", "not measured"]
     watts = mean_power(10.0, 25.0, 6.0)
     assert device_rows(replace(device, watts=watts))[-1] == ["power", "2.5 W"]
@@ -218,7 +237,7 @@ def test_table_1_of_the_whitepaper():
         Outcome("wikitext", "", 140, {"float": [Metric("perplexity", 10.08, 0.1)],
                                       "quantised": [Metric("perplexity", 10.5, None)]}),
     ]  # fmt: skip
-    device = Device(96, 0.289, 332.2, 9.45, 2048, 58 << 20, 1 << 30, 1288490188, 2 << 30)
+    device = Device(96, 0.289, 332.2, 9.45, 2048, 58 << 20, 1 << 30, 1288490188)
     models = {"float": "qwen2", "quantised": "qwen2.hef"}
     report = Report(models, "hailo10h", "W4A8KV8", 1_500_000_000, 2048, outcomes, device)
     assert quality(report)[1:] == [

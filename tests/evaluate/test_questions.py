@@ -129,8 +129,8 @@ def test_mmlu_examples_stand_before_the_question(quantised, write):
     folder = write("test/sea_life_test.csv", CSV + "Who swims?,p,q,r,s,B\n").parents[1]
     questions = MMLU.read(FileSource(folder), quantised.subject.coder(load_plugins()))
     shots = "".join(f"Example {n}?\nA. p\nB. q\nC. r\nD. s\nAnswer: {'ABCD'[n % 4]}\n\n" for n in range(5))
-    assert questions.docs == [[f"{HEAD}{shots}Who swims?\nA. p\nB. q\nC. r\nD. s\nAnswer:", 1]]
-    assert questions.note == "5-shot"
+    assert questions.docs == [(f"{HEAD}{shots}Who swims?\nA. p\nB. q\nC. r\nD. s\nAnswer:", 1)]
+    assert questions.note == "5-shot, cut to 64 tokens"
 
 
 def test_lambada(oracle, write):

@@ -23,9 +23,10 @@ from hollama.formats.package import FORMAT
 from hollama.formats.safetensors import safetensors_chunks
 from hollama.hookspecs import hookimpl
 from hollama.interfaces import BackendSpec, DeviceState, Limits
-from hollama.runtime.compile import NONE, Adapters, Report
+from hollama.runtime.compile import NONE, Adapters
 from hollama.runtime.runtime import Runtime
 from hollama.store.store import Store
+from hollama.types import OnProgress
 
 CONTEXT = 512
 HIDDEN = 24
@@ -101,7 +102,7 @@ class Device:
 class PackageCompiler:
     """Takes any weights for the model of the tests."""
 
-    async def __call__(self, source: Path, target: Path, progress: Report, adapters: Adapters = NONE) -> None:
+    async def __call__(self, source: Path, target: Path, progress: OnProgress, adapters: Adapters = NONE) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         write_package(target)
 

@@ -16,7 +16,7 @@ from hollama.cli.arguments import add_words, describe, exactly, positive
 from hollama.cli.human import human_number, table
 from hollama.cli.progress import progress
 from hollama.config import Settings, load_settings
-from hollama.errors import StoreError, UsageError
+from hollama.errors import EvaluationError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from hollama.evaluate.data import Source
@@ -39,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         "Measure how good a model is: an installed one, a .hef file, or a checkpoint, which runs in float32.\n"
         "With --float the checkpoint that the package was made of stands beside it, asked the same tokens.\n"
-        "Figures come with the half width of their 95 % interval; speed and memory are those of this machine.\n\n"
+        "Figures come with the half width of their 95 % interval, CHANGE with that of the items' differences; speed\n"
+        "and memory are those of this machine.\n\n"
         f"tasks (TASK=FILE; TASK alone, or TASK=hf:NAME[:CONFIG], asks the Hugging Face hub):\n{listed}\n\n"
         "Protocols are lm-evaluation-harness's; those of wikitext, c4 and text are GPTQ's, a window being as long as\n"
         "the context (the KV cache). A killed run with --results goes on where it ended.",
@@ -193,7 +194,10 @@ def _subjects(name: str, checkpoint: Path | None, context: int | None, adapter: 
         raise UsageError(f"--float: {path} is a checkpoint itself; name the package that was compiled from it")
     if found.adapter:
         raise UsageError(f"--float has no adapter {found.adapter}; leave out --float, or compare with --adapter ''")
-    return subject(checkpoint.absolute(), "", found.context), found
+    try:
+        return subject(checkpoint.absolute(), "", found.context), found
+    except EvaluationError as error:
+        raise EvaluationError(f"--float: {error}; expected the checkpoint that {path} was compiled from") from None
 
 
 def _place(settings: Settings, name: str) -> tuple[Path, str]:
@@ -237,7 +241,7 @@ def _report(plan: Plan, names: Sequence[str], outcomes: Sequence[Outcome], devic
 
 def _device(subject: Subject, plugins: Plugins) -> Device:
     """Measured when the evaluation is over, on a model that nothing else is asked of."""
-    from hollama.cli.measure import Load, measure, peak_memory
+    from hollama.cli.measure import Load, measure
     from hollama.cli.roofline import read_demand
     from hollama.engine import Engine
     from hollama.evaluate.report import Device
@@ -263,7 +267,6 @@ def _device(subject: Subject, plugins: Plugins) -> Device:
         kv_cache_bytes=read_demand(subject.path).cache_bytes * subject.context,
         package_bytes=subject.path.stat().st_size,
         memory_bytes=memory,
-        peak_bytes=peak_memory(),
         watts=watts,
     )
 

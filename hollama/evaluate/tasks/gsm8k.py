@@ -36,7 +36,7 @@ def read(source: Source, coder: Coder) -> Questions:
     chance = Random(_SEED)
     drawn = [chance.sample(train, _SHOTS) for _ in test]
     docs = [[_before(shots), *pair] for shots, pair in zip(drawn, test, strict=True)]
-    return Questions(docs, f"{_SHOTS}-shot")
+    return Questions(docs, f"{_SHOTS}-shot" + coder.cut((before + question for before, question, _ in docs), _MOST))
 
 
 def _asked(row: Row, where: str) -> tuple[str, str]:

@@ -25,15 +25,17 @@ _SHOTS = 5
 
 def read(source: Source, coder: Coder) -> Questions:
     examples = _examples(source) if source.has("dev") else {}
-    docs, subjects = [], []
+    docs: list[tuple[str, int]] = []
+    subjects = []
     for number, row in enumerate(source.rows("test"), 1):
         where = f"mmlu, row {number}"
         subject, question, answer = _parts(row, where)
         if examples and subject not in examples:
             raise EvaluationError(f'{where}: there are no examples of the subject "{subject}" in the dev split')
         subjects.append(subject)
-        docs.append([introduction(subject) + examples.get(subject, "") + question, answer])
-    return Questions(docs, f"{_SHOTS if examples else 0}-shot", subjects)
+        docs.append((introduction(subject) + examples.get(subject, "") + question, answer))
+    shots = f"{_SHOTS if examples else 0}-shot"
+    return Questions(docs, shots + coder.cut((prompt for prompt, _ in docs), 1), subjects)
 
 
 def introduction(subject: str) -> str:
