@@ -19,7 +19,7 @@ def show_text(info: Json, verbose: bool = False) -> str:
     sections: list[tuple[str, Rows]] = [
         ("Model", _model(info)),
         ("Capabilities", [[name] for name in info.get("capabilities") or ()]),
-        ("Adapters", [[name] for name in info.get("adapters") or ()]),
+        ("Adapters", _adapters(info)),
         ("Projector", _projector(info.get("projector_info") or {})),
         ("Parameters", _parameters(info.get("parameters") or "")),
     ]
@@ -52,6 +52,11 @@ def _model(info: Json) -> Rows:
         ["requires", info.get("requires")],
     ]
     return _present(rows)
+
+
+def _adapters(info: Json) -> Rows:
+    """Which there are, and which answers where a request names none."""
+    return [[name, *(["in use"] if name == info.get("adapter") else [])] for name in info.get("adapters") or ()]
 
 
 def _projector(metadata: Json) -> Rows:

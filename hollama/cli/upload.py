@@ -105,13 +105,22 @@ def _present(name: str, value: object) -> Json:
 
 
 def _adapters(modelfile: Modelfile, folder: Path) -> tuple[Source, ...]:
-    value = modelfile.last("adapter")
-    if not value:
+    values = modelfile.all("adapter")
+    if not values:
         return ()
+    if len(values) > 1:
+        more = "`hollama compile --adapter NAME=PATH` puts more of them into a package"
+        raise ModelfileError(f"{len(values)} lines are ADAPTER, only one adapter is currently supported; {more}")
+    (value,) = values
     path = expand_path(value, folder)
     if not path.exists():
         raise ModelfileError(f"ADAPTER {value}: there is no {path}")
-    return sources(source_files(path))
+    if path.is_file() and path.suffix == ".safetensors":
+        raise ModelfileError(f"ADAPTER {value}: name its folder, {path.parent}, where its configuration is too")
+    try:
+        return sources(source_files(path))
+    except ModelfileError as error:
+        raise ModelfileError(f"ADAPTER {value}: {error}") from None
 
 
 def sources(files: Iterable[Path]) -> tuple[Source, ...]:

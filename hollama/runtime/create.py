@@ -89,6 +89,7 @@ async def create(store: Store, request: CreateRequest, compiler: Compiler) -> As
                 async for step in steps:
                     yield step
         base = await asyncio.to_thread(_with_package, store, base, target)
+    await asyncio.to_thread(_check_adapter, store, (*base.layers, *added), request.parameters)
     statuses, layers = await asyncio.to_thread(_layers, store, (*base.layers, *added), texts)
     for status in statuses:
         yield Progress(status)
@@ -307,6 +308,20 @@ def _with_package(store: Store, base: _Base, target: Path) -> _Base:
     others = [layer for layer in base.layers if layer.media_type != media.HEF]
     origin = next((layer.origin for layer in base.layers if layer.media_type == media.HEF), "")
     return replace(base, config=config, layers=(Layer(media.HEF, *store.blobs.adopt(target), origin), *others))
+
+
+def _check_adapter(store: Store, layers: Sequence[Layer], parameters: Mapping[str, Any]) -> None:
+    """A name that no request could be answered with."""
+    wanted = parameters.get("adapter")
+    packages = [layer.digest for layer in layers if layer.media_type == media.HEF]
+    if not wanted or not (packages or any(layer.media_type == media.GGUF for layer in layers)):
+        return
+    found: tuple[str, ...] = (adapter_name(layers),)
+    if packages:
+        found = describe_file(store.blob_path(packages[-1]), "hef", verbose=False).adapters
+    if wanted not in found:
+        there = ", ".join(filter(None, found)) or "none"
+        raise RequestError(f'PARAMETER adapter: there is no adapter "{wanted!s:.100}"; there are: {there}')
 
 
 # ── the new layers ────────────────────────────────────────────────────────────────────────────────────────────────────

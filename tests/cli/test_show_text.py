@@ -61,3 +61,5 @@ def test_nothing_to_say() -> None:
 
 def test_adapters_are_listed() -> None:
     assert "  Adapters\n    one    \n    two    \n" in show_text({**INFO, "adapters": ["one", "two"]})
+    shown = show_text({**INFO, "adapters": ["one", "two"], "adapter": "two"})
+    assert "  Adapters\n    one              \n    two    in use    \n" in shown

@@ -89,6 +89,19 @@ def test_an_adapter_that_is_not_there(tmp_path: Path) -> None:
         plan(parse("FROM hollie\nADAPTER ./a"), tmp_path)
 
 
+def test_what_is_wrong_with_an_adapter_is_said_of_its_line(tmp_path: Path) -> None:
+    (tmp_path / "lora").mkdir()
+    (tmp_path / "lora" / "adapter_model.safetensors").write_bytes(b"")
+    (tmp_path / "empty").mkdir()
+    for value, wrong in {
+        "./lora/adapter_model.safetensors": rf"ADAPTER \S+: name its folder, {tmp_path / 'lora'}",
+        "./empty": "ADAPTER ./empty: no .*safetensors",
+        "./lora\nADAPTER ./empty": "2 lines are ADAPTER, only one adapter is currently supported",
+    }.items():
+        with pytest.raises(ModelfileError, match=wrong):
+            plan(parse(f"FROM hollie\nADAPTER {value}"), tmp_path)
+
+
 def test_no_modelfile_means_this_folder(tmp_path: Path) -> None:
     assert read_modelfile(tmp_path / "Modelfile").sources == (".",)
     with pytest.raises(ModelfileError, match="no Modelfile at"):

@@ -12,11 +12,14 @@ import pytest
 from hollama.compiler import CompileSettings, compile_package, read_adapter
 from hollama.config import load_settings
 from hollama.errors import CompileError, RequestError
+from hollama.modelfile import ADAPTER_OPTION, parse
 from hollama.plugins import load_plugins
 from hollama.runtime.create import create
 from hollama.runtime.create_request import CreateRequest
 from hollama.runtime.runtime import Runtime
-from hollama.runtime.show import show
+from hollama.runtime.show import modelfile, show
+from hollama.store.manifest import ADAPTER_FILE, GGUF, ModelConfig
+from hollama.store.names import ModelName
 from hollama.store.store import Store
 from hollama.types import Delta, GenerateRequest, Terms
 from tests.checkpoints import random_checkpoint
@@ -98,9 +101,14 @@ async def test_adapters_are_chosen_by_request_and_by_modelfile(desk: Desk, both:
     assert await desk.say("fixed") == two
     assert await desk.say("fixed", adapter="one") == one
     assert len(desk.runtime.residents()) == 1  # one load serves them all
-    assert show(desk.store.find("m"), False, "", {})["adapters"] == ["one", "two"]
+    told = {name: show(desk.store.find(name), False, "", {}) for name in ("m", "fixed")}
+    assert told["m"]["adapters"] == told["fixed"]["adapters"] == ["one", "two"]
+    assert (told["m"].get("adapter"), told["fixed"]["adapter"]) == (None, "two")
     with pytest.raises(RequestError, match='no adapter "three"; there are: one, two'):
         await desk.say("m", adapter="three")
+    with pytest.raises(RequestError, match='no adapter "three"; there are: one, two'):
+        await desk.create("wrong", from_="m", parameters={"adapter": "three"})
+    assert [model.name.short for model in desk.store.models()] == ["fixed:latest", "m:latest"]
 
 
 async def test_ten_chats_at_once_say_what_each_says_alone(desk: Desk, both: Path) -> None:
@@ -122,7 +130,13 @@ async def test_a_modelfiles_adapter_is_compiled_into_the_package(desk: Desk, fol
     assert await desk.say("one", adapter="") == said["base"]
     model = desk.store.find("two")
     assert len(model.adapter_paths) == 2  # the config and the weights of one adapter
-    assert show(model, False, "", {})["adapters"] == [desk.store.find("one").adapter, model.adapter]
+    told = show(model, False, "", {})
+    assert (told["adapters"], told["adapter"]) == ([desk.store.find("one").adapter, model.adapter], model.adapter)
+    again = parse(told["modelfile"].encode())
+    (package,) = again.sources
+    parameters = {"adapter": again.last(ADAPTER_OPTION)}
+    await desk.create("again", files=desk.upload(Path(package)), parameters=parameters)
+    assert await desk.say("again") == said["two"]
 
 
 @pytest.mark.slow
@@ -133,6 +147,10 @@ async def test_a_gguf_model_has_a_package_for_each_adapter(desk: Desk, shared: P
     await desk.create("base", files=desk.upload(shared / STORIES))
     await desk.create("adapted", lora, from_="base")
     assert desk.compiler.runs == 2
+    (adapter,) = parse(show(desk.store.find("adapted"), False, "", {})["modelfile"].encode()).all("adapter")
+    assert Path(adapter).read_bytes() == lora.read_bytes()
+    with pytest.raises(RequestError, match='no adapter "x"; there are: none'):
+        await desk.create("wrong", from_="base", parameters={"adapter": "x"})
     assert await desk.say("base") != await desk.say("adapted")
     assert await desk.say("base") == await desk.say("adapted", adapter="")
     assert len(desk.runtime.residents()) == 2
@@ -151,3 +169,11 @@ async def test_an_adapter_of_another_model_is_refused(desk: Desk, folder: Path) 
     with pytest.raises(CompileError, match="the model's layer has"):
         await desk.create("bad", folder / "wide", from_="base")
     assert [model.name.short for model in desk.store.models()] == ["base:latest"]
+
+
+def test_a_gguf_model_with_an_adapters_files_is_made_again_of_its_name(tmp_path: Path) -> None:
+    store = Store(tmp_path / "models")
+    files = [replace(store.add_blob(name.encode(), ADAPTER_FILE), name=name) for name in ("a.json", "a.safetensors")]
+    model = store.write_manifest(ModelName.parse("m"), ModelConfig("gguf"), [store.add_blob(b"weights", GGUF), *files])
+    again = parse(modelfile(model, "", {}).encode())
+    assert (again.sources, again.all("adapter")) == (("m:latest",), ())
