@@ -78,9 +78,12 @@ def add_adapters(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def source_and_target(arguments: argparse.Namespace) -> tuple[Path, Path]:
-    """Two paths, the second of which may be an option. Raises UsageError."""
+def source_and_target(arguments: argparse.Namespace, kind: str) -> tuple[Path, Path]:
+    """Two paths, the second of which may be an option; `kind` is what its name ends in. Raises UsageError."""
     words = [*arguments.words, arguments.output] if arguments.output else arguments.words
+    if len(arguments.words) == 1 == len(words):
+        (source,) = words
+        raise UsageError(f"name the file to write, such as: {source} -o {Path(source).stem or 'model'}{kind}")
     source, target = map(Path, exactly(2, words))
     return source, target
 
@@ -188,6 +191,11 @@ def text_of(arguments: argparse.Namespace) -> str | None:
     """The text of --calibration. Raises UsageError."""
     if arguments.calibration is None:
         return None
+    if arguments.calibration.suffix in (".json", ".jsonl"):
+        raise UsageError(
+            f"--calibration: {arguments.calibration} is JSON, plain text is wanted; of JSON lines with texts, "
+            f"`jq -r .text {arguments.calibration}` prints it"
+        )
     try:
         with arguments.calibration.open(encoding="utf-8") as file:
             text = str(file.read(_MOST_TEXT))

@@ -63,7 +63,11 @@ class FileSource:
         return bounded((row for path in self._files(split) for row in read_rows(path)), self.path)
 
     def text(self, split: str) -> str:
-        return "".join(read_text(path, _LARGEST_TEXT) for path in self._files(split))
+        files = self._files(split)
+        for path in files:
+            if {".json", ".jsonl"} & set(path.suffixes):
+                raise EvaluationError(f"{path} is JSON, plain text is wanted; c4=FILE reads lines with a field `text`")
+        return "".join(read_text(path, _LARGEST_TEXT) for path in files)
 
     def has(self, split: str) -> bool:
         return self.path.is_dir() and bool(self._named(split))

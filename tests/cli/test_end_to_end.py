@@ -182,9 +182,13 @@ def test_compile_calibrates_with_a_text_of_the_users(house: House, tmp_path: Pat
     random_checkpoint(tmp_path / "checkpoint")
     (tmp_path / "texts.txt").write_text("the cat sat on the mat " * 50)
     words = ("compile", str(tmp_path / "checkpoint"), "--context", "64", "--group-size", "32")
-    assert house.out(*words, "builtin.hef").startswith("wrote builtin.hef (")
+    assert re.match(r"wrote builtin\.hef \(.*, context 64\)", house.out(*words, "builtin.hef"))
     house.out(*words, "own.hef", "--calibration", str(tmp_path / "texts.txt"))
     assert (house.home / "own.hef").read_bytes() != (house.home / "builtin.hef").read_bytes()
+    (tmp_path / "texts.jsonl").write_text('{"text": "the cat"}\n')
+    refused = house.error(*words, "own.hef", "--calibration", str(tmp_path / "texts.jsonl"))
+    assert "texts.jsonl is JSON, plain text is wanted" in refused
+    assert house.error("compile", "a/b.gguf") == "Error: name the file to write, such as: a/b.gguf -o b.hef\n"
 
 
 def test_compile_by_stages(house: House, tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ def coder() -> Coder:
         ("gsm8k", "a.jsonl", '{"question": "Who?"}', '"answer" is missing'),
         ("c4", "a.jsonl", '{"texts": "a"}', 'c4, row 1: "text" is missing'),
         ("text", "a.txt", "short", "does not fill one window"),
+        ("text", "a.jsonl", '{"text": "a cat"}', "is JSON, plain text is wanted"),
         ("wikitext-pages", "a.jsonl", '{"page": ""}', "row 1: the page is empty"),
         ("wikitext-pages", "a.jsonl", '{"text": "a"}', '"page" is missing'),
     ],

@@ -55,16 +55,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    source, target = source_and_target(arguments)
+    source, target = source_and_target(arguments, ".hef")
     if arguments.progress == "json":
         return _with_lines(arguments, source, target)
     with progress(sys.stderr) as shown:
         adapters = _compile(arguments, source, target, lambda *step: shown.advance(*step, sizes=False))
+    from hollama.formats.package import read_info
+
     for adapter in adapters:
         print(told(adapter))
-    size = human_bytes(target.stat().st_size)
+    about = f"{human_bytes(target.stat().st_size)}, context {read_info(target).context}"
     added = adapters[-1].name if adapters else ""
-    print(f"wrote {target} ({size}); to talk to it:\n  {talk_to(target, added)}")
+    print(f"wrote {target} ({about}); to talk to it:\n  {talk_to(target, added)}")
     return 0
 
 

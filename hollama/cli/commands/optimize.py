@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from hollama.compiler.stages import optimise_stage
 
-    source, target = source_and_target(arguments)
+    source, target = source_and_target(arguments, ".q.har")
     check_target(target, ".har", source, arguments.calibration)
     check_folder(arguments.report)
     settings = settings_of(arguments)

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from hollama.compiler.stages import parse
 
-    source, target = source_and_target(arguments)
+    source, target = source_and_target(arguments, ".har")
     check_target(target, ".har", source)
     with progress(sys.stderr) as shown:
         parse(source, target, lambda *step: shown.advance(*step, sizes=False))
