@@ -52,4 +52,4 @@ def _split(tensor: str) -> tuple[str, str]:
     return f"{module}.weight", half
 
 
-SPEC = AdapterSpec("mlx", matches, read, help="a folder of Apple's mlx-lm")
+SPEC = AdapterSpec("mlx", matches, read, help=f"a folder of Apple's mlx-lm with {CONFIG} and {WEIGHTS}")

@@ -100,4 +100,4 @@ def _pattern(config: Mapping[str, Any], key: str, module: str, default: str) -> 
     return number(config, default)
 
 
-SPEC = AdapterSpec("peft", matches, read, help="a folder of Hugging Face's PEFT")
+SPEC = AdapterSpec("peft", matches, read, help=f"a folder of Hugging Face's PEFT with {CONFIG} and {WEIGHTS}")

@@ -243,7 +243,7 @@ def test_a_gguf_adapter_of_another_architecture_is_refused(folder, tmp_path):
 
 
 def test_what_is_no_adapter_is_refused(folder, tmp_path):
-    refused(folder, tmp_path, "no adapter; expected a folder of Hugging Face's PEFT, ")
+    refused(folder, tmp_path, "no adapter; expected a folder of Hugging Face's PEFT with adapter_config.json and ")
     refused(folder, folder / "one", "cannot name an adapter", name="a__b")
     refused(folder, folder / "one", "need different names", name="one", source="both.hef")
     with pytest.raises(CompileError, match="is a package already"):
