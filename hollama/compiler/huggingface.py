@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hollama.compiler.checkpoint import Checkpoint, SpecialTokens, adds_bos, describe
 from hollama.compiler.json_files import read_json, read_text
 from hollama.compiler.pooling import pooling_of
-from hollama.compiler.tokenizers import encode, from_folder, open_tokenizer
+from hollama.compiler.tokenizers import encode, from_folder, open_tokenizer, token_text
 from hollama.formats.safetensors import SafetensorsFolder, open_folder
 from hollama.models.architecture import Architecture
 from hollama.models.table import by_class
@@ -95,7 +95,7 @@ def _special(
     tokenizer: bytes, config: Mapping[str, Any], generation: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> SpecialTokens:
     ids = token_ids(tokenizer)
-    bos, eos = _token_text(settings.get("bos_token")), _token_text(settings.get("eos_token"))
+    bos, eos = token_text(settings.get("bos_token")), token_text(settings.get("eos_token"))
     stops = [ids[eos]] if eos in ids else []
     for source in (generation, config):
         stops += _ids(source.get("eos_token_id"))
@@ -126,13 +126,6 @@ def token_ids(tokenizer: bytes) -> dict[str, int]:
 def _ids(value: object) -> list[int]:
     values = value if isinstance(value, list) else [value]
     return [item for item in values if isinstance(item, int) and not isinstance(item, bool) and item >= 0]
-
-
-def _token_text(value: object) -> str:
-    """A token in tokenizer_config.json: a string, or an object with its content."""
-    if isinstance(value, dict):
-        value = value.get("content")
-    return value if isinstance(value, str) else ""
 
 
 def _options(generation: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,8 +4,8 @@ Source: Hugging Face's `tokenizers` defines tokenizer.json; what a GGUF file mea
 src/llama-vocab.cpp.
 """
 
-from hollama.compiler.tokenizers.folder import from_folder
+from hollama.compiler.tokenizers.folder import from_folder, token_text
 from hollama.compiler.tokenizers.gguf import from_gguf
 from hollama.compiler.tokenizers.opening import begins_with, encode, open_tokenizer
 
-__all__ = ["begins_with", "encode", "from_folder", "from_gguf", "open_tokenizer"]
+__all__ = ["begins_with", "encode", "from_folder", "from_gguf", "open_tokenizer", "token_text"]

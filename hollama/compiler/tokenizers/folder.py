@@ -61,7 +61,7 @@ def _sentencepiece(folder: Path) -> bytes:
         if piece.type in (*_CONTROLS, PieceType.USER_DEFINED)
     } | listed
     extra = _merge_ids(ids, listed)
-    bos = {**ids, **extra}.get(_text(config.get("bos_token"))) if "bos_token" in config else model.bos_id
+    bos = {**ids, **extra}.get(token_text(config.get("bos_token"))) if "bos_token" in config else model.bos_id
     return sentencepiece_bpe(
         [ScoredToken(piece.text, piece.score, piece.type not in _NEVER_JOINED) for piece in model.pieces],
         extra=extra,
@@ -96,17 +96,17 @@ def _byte_level(folder: Path) -> bytes:
         parse_merges(_merge_lines(folder / "merges.txt")),
         found,
         added=listed,
-        bos=_bos(config, ids.get(_text(config.get("bos_token"))), default=found.adds_bos),
+        bos=_bos(config, ids.get(token_text(config.get("bos_token"))), default=found.adds_bos),
         normalizer=normalizers.NFC() if found is QWEN2 else None,
     )
 
 
 def _family(folder: Path, config: Mapping[str, Any], ids: Mapping[str, int]) -> Family:
     """By the class the folder names, else by the model, else by a token only Llama 3 has; GPT-2 is the oldest."""
-    named = _text(config.get("tokenizer_class")).removesuffix("Fast")
+    named = token_text(config.get("tokenizer_class")).removesuffix("Fast")
     if named in _CLASSES:
         return _CLASSES[named]
-    model = _text(_object(folder / "config.json").get("model_type"))
+    model = token_text(_object(folder / "config.json").get("model_type"))
     if model in _MODEL_TYPES:
         return _MODEL_TYPES[model]
     return LLAMA3 if "<|begin_of_text|>" in ids else GPT2
@@ -134,7 +134,7 @@ def _listed(folder: Path, config: Mapping[str, Any]) -> dict[int, AddedToken]:
 def _special_texts(config: Mapping[str, Any]) -> set[str]:
     named = [value for key, value in config.items() if key.endswith("_token")]
     more = config.get("additional_special_tokens")
-    return {_text(value) for value in named + (more if isinstance(more, list) else [])}
+    return {token_text(value) for value in named + (more if isinstance(more, list) else [])}
 
 
 def _merge_ids(ids: Mapping[str, int], listed: Mapping[int, AddedToken]) -> dict[str, int]:
@@ -177,7 +177,7 @@ def _id(value: object) -> int:
     return value
 
 
-def _text(value: object) -> str:
+def token_text(value: object) -> str:
     """A token in tokenizer_config.json: a text, or an object with its content."""
     if isinstance(value, dict):
         value = value.get("content")
