@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hollama.compiler.adapters import AdapterFile, attach
 from hollama.compiler.float_weights import read_weights
-from hollama.compiler.pipeline import open_checkpoint
+from hollama.compiler.pipeline import open_checkpoint, origin_of
 from hollama.errors import BackendError, OutOfPages
 from hollama.interfaces import Limits, Session, Work
-from hollama.ir.floating import FloatArithmetic
+from hollama.ir.floating import FloatAdapter, FloatArithmetic
 from hollama.ir.interpreter import Cache, Segment, run
 
 _CHUNK = 512  # tokens of a prompt at once
@@ -58,6 +59,7 @@ class FloatModel:
 
     arithmetic: FloatArithmetic = field(repr=False)
     limits: Limits
+    adapter: FloatAdapter | None = field(default=None, repr=False)
     sessions: set[FloatSession] = field(default_factory=set)
 
     @property
@@ -96,7 +98,8 @@ class FloatModel:
 
 def _segment(piece: Work) -> Segment:
     session, count = _own(piece.session), len(piece.tokens)
-    return Segment(session.cache, session.position, piece.tokens, range(count - piece.wanted, count))
+    wanted = range(count - piece.wanted, count)
+    return Segment(session.cache, session.position, piece.tokens, wanted, session.model.adapter)
 
 
 def _own(session: Session) -> FloatSession:
@@ -105,10 +108,14 @@ def _own(session: Session) -> FloatSession:
     return session
 
 
-def load_reference(source: Path, context: int, sessions: int) -> FloatModel:
-    """Read a checkpoint whole. Raises CompileError, FormatError."""
+def load_reference(source: Path, context: int, sessions: int, adapter: AdapterFile | None = None) -> FloatModel:
+    """Read a checkpoint whole, and the adapter that every context is to have. Raises CompileError, FormatError."""
     checkpoint = open_checkpoint(source)
     graph, sources = checkpoint.architecture.build(checkpoint.shape)
     arithmetic = FloatArithmetic(graph, read_weights(graph, sources, checkpoint), checkpoint.shape.signed_theta)
+    lora = None
+    if adapter:
+        origin = origin_of(checkpoint, graph, sources)
+        lora = FloatAdapter(attach(graph, origin, adapter, checkpoint.architecture))
     chunk = min(_CHUNK, context)
-    return FloatModel(arithmetic, Limits(context, chunk, sessions, max(_ROWS, sessions), save=False))
+    return FloatModel(arithmetic, Limits(context, chunk, sessions, max(_ROWS, sessions), save=False), lora)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import xxhash
 
+from hollama.compiler.adapters import read_adapter
 from hollama.compiler.pipeline import open_checkpoint
 from hollama.errors import EvaluationError
 from hollama.evaluate.coder import Coder
@@ -31,6 +31,7 @@ class Subject:
     backend: str
     context: int  # tokens that a request may fill
     adapter: str = ""  # one of the package's that answers, "" for the base alone
+    lora: Path | None = None  # the file or folder of the one that a checkpoint gets
 
     @property
     def kind(self) -> str:
@@ -51,13 +52,15 @@ class Subject:
     def load(self, plugins: Plugins, parallel: int) -> LoadedModel:
         """Raises BackendError, FormatError, CompileError."""
         if not self.backend:
-            return load_reference(self.path, self.context, parallel + _SPARE)
+            specs = [entry.spec for entry in plugins.adapters.values()]
+            adapter = read_adapter("adapter", self.lora, specs) if self.lora else None
+            return load_reference(self.path, self.context, parallel + _SPARE, adapter)
         return plugins.backend(self.backend).load(self.path, self.context)
 
     def digest(self) -> str:
         """Of all bytes it is made of; of a package also its adapter's and its backend's name."""
         total = xxhash.xxh3_128(self.backend.encode() + self.adapter.encode())
-        for path in [self.path] if self.path.is_file() else sorted(_files(self.path)):
+        for path in (*_files(self.path), *(_files(self.lora) if self.lora else ())):
             total.update(path.name.encode())
             with path.open("rb") as stream:
                 while block := stream.read(_BLOCK):
@@ -65,7 +68,7 @@ class Subject:
         return total.hexdigest()
 
 
-def subject(path: Path, backend: str, context: int | None, adapter: str = "") -> Subject:
+def subject(path: Path, backend: str, context: int | None, adapter: str = "", lora: Path | None = None) -> Subject:
     """A checkpoint is a folder, a GGUF file or a HAR, anything else a package: in the store its name does not tell.
 
     Raises EvaluationError for a context or an adapter that it does not have; FormatError, CompileError, OSError.
@@ -80,7 +83,7 @@ def subject(path: Path, backend: str, context: int | None, adapter: str = "") ->
         raise EvaluationError(f"{path} has a context of {most} tokens; 2 are needed to predict one")
     if context and not 2 <= context <= most:
         raise EvaluationError(f"{path} has a context of {most} tokens, {context} were asked for; expected 2 to {most}")
-    return Subject(path, backend if package else "", context or most, adapter)
+    return Subject(path, backend if package else "", context or most, adapter, None if package else lora)
 
 
 def _is_gguf(path: Path) -> bool:
@@ -88,10 +91,11 @@ def _is_gguf(path: Path) -> bool:
         return stream.read(len(_GGUF)) == _GGUF
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _files(place: Path) -> list[Path]:
     """Those a checkpoint is read from: not what else lies beside it."""
     kinds = (".json", ".safetensors", ".model", ".txt")
-    return (path for path in folder.iterdir() if path.suffix in kinds and path.is_file())
+    inside = place.iterdir() if place.is_dir() else ()
+    return sorted(path for path in inside if path.suffix in kinds and path.is_file()) or [place]
 
 
 def _coder(tokenizer: Tokenizer, begin: bool, bos: int | None, stops: tuple[int, ...], context: int) -> Coder:

@@ -94,3 +94,18 @@ class FloatPair:
 
     down: F32
     up: F32
+
+
+@dataclass(frozen=True)
+class FloatAdapter:
+    """A LoRA adapter before quantisation, by linear node."""
+
+    pairs: Mapping[str, FloatPair]
+
+    def share(self, node: Node, x: F32) -> F32 | None:
+        pair = self.pairs.get(node.name)
+        if pair is None:
+            return None
+        between: F32 = x @ pair.down.T
+        added: F32 = between @ pair.up.T
+        return added

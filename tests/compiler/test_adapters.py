@@ -1,8 +1,7 @@
 """Adapters from a file into a package: what they mean, what they cost, and what is refused."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import gguf
@@ -21,24 +20,12 @@ from hollama.formats.package import read_info
 from hollama.formats.package_adapters import read_adapters
 from hollama.formats.package_weights import model_resources, read_model, read_origin
 from hollama.interfaces import LowRankPair
-from hollama.ir.floating import FloatArithmetic, FloatPair
+from hollama.ir.floating import FloatAdapter, FloatArithmetic
 from hollama.ir.interpreter import Segment, run
 from hollama.ir.quantised import QuantisedAdapter, QuantisedArithmetic
 from hollama.models.table import ARCHITECTURES
 from tests.checkpoints import random_checkpoint
 from tests.loras import random_lora
-
-
-@dataclass(frozen=True)
-class FloatAdapter:
-    """An adapter before quantisation, by linear node."""
-
-    pairs: Mapping[str, FloatPair]
-
-    def share(self, node, x):
-        pair = self.pairs.get(node.name)
-        return None if pair is None else x @ pair.down.T @ pair.up.T
-
 
 SPECS = hollama_adapters.hollama_adapters()
 SETTINGS = CompileSettings(context=64)

@@ -21,6 +21,7 @@ from hollama.evaluate.metrics import Metric, change, share, unit_perplexity
 from hollama.evaluate.report import Device, Report, as_json, device_rows, markdown, quality
 from hollama.evaluate.subject import Subject
 from hollama.evaluate.tasks import TASKS
+from hollama.formats.safetensors import SafetensorsFile, open_folder, write_safetensors
 from hollama.plugins import load_plugins
 from hollama.store.manifest import HEF, PARAMS, ModelConfig
 from hollama.store.names import ModelName
@@ -108,7 +109,33 @@ def test_an_adapter_answers(package, checkpoint, write, capsys, monkeypatch, tmp
     assert figure("bard") == figure(adapted, "--adapter", "poet")
     assert figure("bard", "--adapter", "") == figure(adapted)
     assert 'has no adapter "bard"; there are: poet' in refused(capsys, adapted, "--tasks", task, "--adapter", "bard")
-    assert "leave out --float" in refused(capsys, "bard", "--tasks", task, "--float", str(checkpoint))
+    assert "with --float-adapter" in refused(capsys, "bard", "--tasks", task, "--float", str(checkpoint))
+    beside = ["--float", str(checkpoint), "--float-adapter", str(tmp_path / "lora")]
+    assert main(["eval", "bard", "--tasks", task, "--no-speed", *beside]) == 0
+    said = capsys.readouterr().out
+    assert "bard with adapter poet" in said and "beside checkpoint with adapter lora in float32" in said
+    assert "name that with --float" in refused(capsys, "bard", "--tasks", task, *beside[2:])
+
+
+def test_a_checkpoint_with_an_adapter_is_what_both_are_merged(checkpoint, write, capsys, tmp_path):
+    lora, task = random_lora(tmp_path / "lora", checkpoint), f"text={write('a.txt', TEXT)}"
+    merged = shutil.copytree(checkpoint, tmp_path / "merged")
+    weights, adapter = open_folder(checkpoint), SafetensorsFile.open(lora / "adapter_model.safetensors")
+    tensors = {name: weights.float32(name) for name in weights.names}
+    for name in tensors:
+        halves = [f"base_model.model.{name.removesuffix('.weight')}.lora_{half}.weight" for half in "BA"]
+        if halves[0] in adapter.names:
+            tensors[name] = tensors[name] + adapter.float32(halves[0]) @ adapter.float32(halves[1])
+    write_safetensors(merged / "model.safetensors", tensors)
+
+    def figure(*words: str) -> float:
+        capsys.readouterr()
+        assert main(["eval", *words, "--tasks", task, "--context", "64", "--no-speed", "--json", "-"]) == 0
+        return json.loads(capsys.readouterr().out)["tasks"][0]["metrics"][0]["float"]["value"]
+
+    adapted = figure(str(checkpoint), "--float-adapter", str(lora))
+    assert adapted == pytest.approx(figure(str(merged)), rel=1e-4)
+    assert abs(adapted / figure(str(checkpoint)) - 1) > 0.01
 
 
 def test_mistakes_are_explained(package, checkpoint, write, capsys, monkeypatch, tmp_path):

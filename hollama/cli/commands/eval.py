@@ -47,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "hollama eval hollie --tasks text=notes.txt",
         "hollama eval qwen.hef --float ./Qwen2-1.5B --tasks wikitext=wiki.test.raw,c4=c4.jsonl --results qwen.jsonl",
         "hollama eval qwen.hef --tasks hellaswag=hellaswag_val.txt.bz2,mmlu=./mmlu --limit 200 --devices 2",
+        "hollama eval qwen.hef --adapter poet --float ./Qwen2-1.5B --float-adapter ./lora --tasks text=poems.txt",
         "hollama eval ./Qwen2-1.5B --tasks lambada --json qwen.json",
     )
     add_words(
@@ -62,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--adapter", metavar="NAME", help="which of the package's answers [the model's own, of a file none]"
     )
+    parser.add_argument("--float-adapter", type=Path, metavar="PATH", help="the LoRA that the checkpoint gets")
     parser.add_argument("--context", type=positive, metavar="N", help="tokens of a window [the model's context]")
     parser.add_argument("--batch", type=positive, default=16, metavar="N", help="items at once on a device [16]")
     parser.add_argument("--devices", type=positive, default=1, metavar="N", help="processes, each with its model [1]")
@@ -93,10 +95,9 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"\n{plan.results} keeps what was found; the same command goes on from there", file=sys.stderr)
         raise
     measured = plan.subjects[-1].backend and not arguments.no_speed
-    adapter = plan.subjects[-1].adapter
-    adapted = f" with adapter {adapter}" if adapter else ""
-    names = [*([str(arguments.float)] if arguments.float else []), f"{arguments.words[0]}{adapted}"]
-    report = _report(plan, names, outcomes, _device(plan.subjects[-1], plugins) if measured else None)
+    device = _device(plan.subjects[-1], plugins) if measured else None
+    names = [*([str(arguments.float)] if arguments.float else []), arguments.words[0]]
+    report = _report(plan, list(map(_named, names, plan.subjects)), outcomes, device)
     print(
         "\n".join(report_lines(report, arguments.markdown, arguments.subjects)),
         file=sys.stderr if to_stdout else sys.stdout,
@@ -171,7 +172,7 @@ def _plan(arguments: argparse.Namespace, sources: dict[str, Source]) -> Plan:
 
     (name,) = exactly(1, arguments.words)
     return Plan(
-        subjects=_subjects(name, arguments.float, arguments.context, arguments.adapter),
+        subjects=_subjects(name, arguments),
         sources=sources,
         limit=arguments.limit,
         at_once=arguments.batch,
@@ -181,21 +182,25 @@ def _plan(arguments: argparse.Namespace, sources: dict[str, Source]) -> Plan:
     )
 
 
-def _subjects(name: str, checkpoint: Path | None, context: int | None, adapter: str | None) -> tuple[Subject, ...]:
+def _subjects(name: str, arguments: argparse.Namespace) -> tuple[Subject, ...]:
     """The float reference comes first."""
     from hollama.evaluate.subject import subject
 
-    settings = load_settings(os.environ)
+    settings, lora = load_settings(os.environ), arguments.float_adapter and arguments.float_adapter.absolute()
     path, own = _place(settings, name)
-    found = subject(path, settings.backend, context, own if adapter is None else adapter)
-    if checkpoint is None:
+    adapter = own if arguments.adapter is None else arguments.adapter
+    found = subject(path, settings.backend, arguments.context, adapter, lora)
+    if arguments.float is None:
+        if lora and found.backend:
+            raise UsageError("--float-adapter: no checkpoint gets it; name that with --float")
         return (found,)
     if not found.backend:
         raise UsageError(f"--float: {path} is a checkpoint itself; name the package that was compiled from it")
-    if found.adapter:
-        raise UsageError(f"--float has no adapter {found.adapter}; leave out --float, or compare with --adapter ''")
+    if found.adapter and not lora:
+        wrong = f"--float: the checkpoint has no adapter {found.adapter}"
+        raise UsageError(f"{wrong}; name its folder or file with --float-adapter, or compare with --adapter ''")
     try:
-        return subject(checkpoint.absolute(), "", found.context), found
+        return subject(arguments.float.absolute(), "", found.context, lora=lora), found
     except EvaluationError as error:
         raise EvaluationError(f"--float: {error}; expected the checkpoint that {path} was compiled from") from None
 
@@ -219,6 +224,11 @@ def _place(settings: Settings, name: str) -> tuple[Path, str]:
     if package is None:
         raise StoreError(f"{name} has no package yet; run it once, or compile it with `hollama compile`")
     return package, str(model.parameters.get("adapter", model.adapter))
+
+
+def _named(name: str, subject: Subject) -> str:
+    adapter = subject.adapter or (subject.lora.name if subject.lora else "")
+    return f"{name} with adapter {adapter}" if adapter else name
 
 
 def _report(plan: Plan, names: Sequence[str], outcomes: Sequence[Outcome], device: Device | None) -> Report:
