@@ -47,7 +47,7 @@ def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
         ("compile . x.hef --calibration /dev/null", "--calibration: /dev/null holds no text"),
         ("compile . nowhere/x.hef", "nowhere/x.hef: there is no folder nowhere"),
         ("compile . /", "/ is a folder; name the file to write"),
-        ("parse .", "accepts 2 arg(s), received 1; see hollama parse --help"),
+        ("parse .", "name the file to write, such as: . -o model.har"),
         ("optimize . x.har --seed x", "argument --seed: 'x' is no whole number below 2^64"),
         ("add-lora x.har -o y.har", "requires at least 2 arg(s), only received 1"),
         ("add-lora x.har lora -o y.har", "'lora' is not NAME=PATH"),
