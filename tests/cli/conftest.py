@@ -11,6 +11,7 @@ import pytest
 
 from tests.checkpoints import random_checkpoint
 from tests.house import House, end, free_address, started_pid
+from tests.server.server_desk import write_package
 
 MODELFILE = "FROM ./tiny.hef\nPARAMETER temperature 0\nPARAMETER num_predict 12\nLICENSE MIT\n"
 
@@ -36,3 +37,12 @@ def house(tmp_path_factory: pytest.TempPathFactory, package: Path) -> Iterator[H
     pid = started_pid(made.stderr)
     yield house
     end(pid)
+
+
+@pytest.fixture(scope="session")
+def endless(house: House) -> str:
+    """A model whose answers last for minutes."""
+    write_package(house.home / "endless.hef", 50_000, stops=())
+    (house.home / "Endless").write_text("FROM ./endless.hef\nPARAMETER num_predict -1\n")
+    house.out("create", "endless", "-f", "Endless")
+    return "endless"

@@ -86,9 +86,8 @@ def test_a_conversation(terminal: Terminal, house: House) -> None:
     assert lines[-4:] == ["hello", '"""two', 'lines"""', "/set verbose"]
 
 
-def test_ctrl_c_stops_the_answer_and_not_the_session(terminal: Terminal) -> None:
-    terminal.shows("help)")
-    terminal.type("/set parameter num_predict -1\r")
+def test_ctrl_c_stops_the_answer_and_not_the_session(house: House, endless: str) -> None:
+    terminal = Terminal(house, "run", endless)
     terminal.shows("help)")
     terminal.type("hello\r")
     terminal.shows("hello")
