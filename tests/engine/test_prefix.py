@@ -160,6 +160,6 @@ def test_a_match_among_many_long_contexts_is_found_quickly():
     rows = [np.concatenate([np.zeros(4000 + n), np.ones(4000)]) for n in range(64)]
     pool.free = [Context(model.open(), Tokens(row)) for row in rows]
     window = Tokens(rows[5])
-    start = time.perf_counter()
+    start = time.process_time()
     assert pool.held(window, len(window), pool.free[5]) == 4005
-    assert time.perf_counter() - start < 0.05  # a millisecond, as a rule
+    assert time.process_time() - start < 0.05  # a millisecond, as a rule
