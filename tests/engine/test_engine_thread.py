@@ -21,6 +21,15 @@ def engine():
     engine.close()
 
 
+@pytest.fixture
+def slow():
+    """An engine with one context whose longest answer, of 640 tokens, takes 13 seconds."""
+    model = NullModel(lambda history: (time.sleep(0.02), hashed(VOCAB)(history))[1], VOCAB, Limits(64, 8, 4))
+    engine = Engine(model, [], parallel=1, context=64)
+    yield engine
+    engine.close()
+
+
 def job(prompt, **options):
     return Job(tuple(prompt), Ears(), {"seed": 7, "num_predict": 20, **options})
 
@@ -68,34 +77,27 @@ async def test_a_loop_that_the_engine_ran_ahead_of_still_hears_signals():
         engine.close()
 
 
-async def test_leaving_the_loop_cancels(engine):
-    async for _ in engine.submit(job([1], num_predict=500)):
+async def test_leaving_the_loop_cancels(slow):
+    async for _ in slow.submit(job([1], num_predict=640)):
         break
-    await until(lambda: engine.busy == 0)
+    await until(lambda: slow.busy == 0)
 
 
-async def test_aclose_cancels(engine):
-    stream = engine.submit(job([1], num_predict=500))
+async def test_aclose_cancels(slow):
+    stream = slow.submit(job([1], num_predict=640))
     await anext(stream)
     await stream.aclose()
-    await until(lambda: engine.busy == 0)
-    assert len(await collect(stream)) < 500
+    await until(lambda: slow.busy == 0)
+    assert len(await collect(stream)) < 640
 
 
-async def test_cancelled_consumer_cancels_its_job():
-    slow = Engine(
-        NullModel(lambda history: (time.sleep(0.01), hashed(VOCAB)(history))[1], VOCAB, Limits(64, 8, 4)),
-        [],
-        parallel=1,
-        context=64,
-    )
-    task = asyncio.create_task(collect(slow.submit(job([1], num_predict=500))))
+async def test_cancelled_consumer_cancels_its_job(slow):
+    task = asyncio.create_task(collect(slow.submit(job([1], num_predict=640))))
     await until(lambda: slow.busy == 1)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     await until(lambda: slow.busy == 0)
-    slow.close()
 
 
 async def test_prompt_too_long_is_refused_at_once(engine):
@@ -103,17 +105,15 @@ async def test_prompt_too_long_is_refused_at_once(engine):
         engine.submit(job([1] * 65))
 
 
-async def test_closing_ends_what_runs_and_what_waits():
-    engine = Engine(null_model(), [], parallel=1, context=64)
-    streams = [engine.submit(job([start], num_predict=640)) for start in range(3)]
+async def test_closing_ends_what_runs_and_what_waits(slow):
+    streams = [slow.submit(job([start], num_predict=640)) for start in range(3)]
     await anext(streams[0])
-    await asyncio.to_thread(engine.close)
-    for stream in streams[1:]:
+    await asyncio.to_thread(slow.close)
+    for stream in streams:
         with pytest.raises(BackendError, match="unloaded"):
             await collect(stream)
     with pytest.raises(BackendError, match="unloaded"):
-        engine.submit(job([1]))
-    engine.close()
+        slow.submit(job([1]))
 
 
 async def test_backend_failure_reaches_the_consumer_and_the_engine_goes_on():
@@ -132,16 +132,14 @@ async def test_backend_failure_reaches_the_consumer_and_the_engine_goes_on():
     engine.close()
 
 
-def test_loop_that_closed_cancels_its_jobs():
-    engine = Engine(null_model(), [], parallel=1, context=64)
+def test_loop_that_closed_cancels_its_jobs(slow):
     kept = []
 
     async def leave():
-        kept.append(engine.submit(job([1], num_predict=640)))
+        kept.append(slow.submit(job([1], num_predict=640)))
 
     asyncio.run(leave())
     deadline = time.monotonic() + 5
-    while engine.busy or engine.waiting:
+    while slow.busy or slow.waiting:
         assert time.monotonic() < deadline
         time.sleep(0.001)
-    engine.close()
